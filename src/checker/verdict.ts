@@ -1,0 +1,91 @@
+/**
+ * What an engine answers: plain data, made from a transition system, with nothing in it that a replay can recompute.
+ */
+
+/**
+ * One step of a schedule. In every state a thread has exactly one next step, so the thread, the alternative and the
+ * ways chosen inside it determine the successor.
+ */
+export interface ScheduleStep {
+  /** Index into the threads. */
+  readonly thread: number;
+  /** Index of the alternative (SysLocation.actions); the number of alternatives itself when the step's checks fail. */
+  readonly action: number;
+  /** The way taken at each `choose` met on the path, in order. */
+  readonly ways: readonly number[];
+}
+
+/** A path from the initial state; with `loop` a lasso whose steps from that index on repeat for ever. */
+export interface Schedule {
+  readonly steps: readonly ScheduleStep[];
+  readonly loop?: number;
+}
+
+export interface Finding {
+  readonly kind: string;
+  readonly message: string;
+  /** Index of the thread to blame or that waits; absent where none is singled out. */
+  readonly thread?: number;
+}
+
+export type Outcome =
+  | { readonly property: string; readonly verdict: "holds" }
+  | {
+      readonly property: string;
+      readonly verdict: "violated";
+      readonly finding: Finding;
+      readonly schedule: Schedule;
+      /** No shorter counterexample of this property exists. */
+      readonly depthExact: boolean;
+    }
+  | { readonly property: string; readonly verdict: "vacuous"; readonly reason: string }
+  | {
+      readonly property: string;
+      readonly verdict: "inconclusive";
+      readonly reason: string;
+      /** Present where the model itself is at fault (kind `model-error`). */
+      readonly finding?: Finding;
+      readonly schedule?: Schedule;
+    };
+
+/** What one engine run over one transition system found. */
+export interface Exploration {
+  readonly engine: "explicit" | "symbolic" | "smt" | "reference";
+  /** `bfs`, `bmc`, `k-induction`, `spacer`, `saturation` … */
+  readonly method: string;
+  /** Every reachable state was explored (or a proof found). */
+  readonly complete: boolean;
+  /** Null where the engine does not enumerate. The counted error state is included. */
+  readonly states: number | null;
+  readonly transitions: number | null;
+  /** How deep the search went: the largest distance from the initial state. */
+  readonly depth: number | null;
+  readonly seconds: number;
+  readonly reductions: readonly string[];
+  /** Edges that ended in an error, by kind. */
+  readonly cut: Readonly<Record<string, number>>;
+  readonly outcomes: readonly Outcome[];
+}
+
+/** Bounds and wishes common to all engines; each engine says which it does not support. */
+export interface SearchOptions {
+  /** Ids of the properties to decide; all others are ignored. */
+  readonly properties: readonly string[];
+  /** Off: the exact graph of the system is built and counted, even after a violation. */
+  readonly reduction: boolean;
+  /** Seconds from now; Infinity for none. */
+  readonly timeout: number;
+  /** Bytes for tables; Infinity for none. */
+  readonly memory: number;
+  readonly workers: number;
+  /** Called a few times a second. */
+  readonly progress?: (p: Progress) => void;
+}
+
+export interface Progress {
+  readonly states: number;
+  readonly transitions: number;
+  readonly depth: number;
+  /** States found and not yet expanded. */
+  readonly frontier: number;
+}

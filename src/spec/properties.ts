@@ -1,0 +1,157 @@
+/** Properties: the ready-made ones of the contract and a model's own. */
+
+import type { Check, Expr, FindingKind, Site, Temporal, Trigger } from "./program.ts";
+import { callSite } from "./recording.ts";
+import { type Bool, binary, constant } from "./value.ts";
+
+/** A property as a model declares it; it is turned into data when a scenario that lists it is recorded. */
+export interface Property {
+  readonly id: string;
+  readonly title: string;
+  readonly kind: FindingKind;
+  readonly message: string;
+  readonly trigger: Trigger;
+  readonly check: () => Check;
+  /** Switch settings the question is asked under; it is then answered on a graph of its own. */
+  readonly under: Readonly<Record<string, string>>;
+  readonly site: Site;
+}
+
+export interface OwnProperty {
+  /** What it says, for the list. */
+  readonly title: string;
+  /** The kind reported when it is violated; `invariant` or `temporal` unless the contract has a better one. */
+  readonly kind?: FindingKind;
+  /** What went wrong, one sentence. */
+  readonly message: string;
+  /** Marks (`reached`, or those the primitives set), any of which makes the question meaningful. */
+  readonly trigger?: readonly string[];
+  /** What the trigger is, for the reason of a vacuous verdict. */
+  readonly triggerWhat?: string;
+  readonly under?: Readonly<Record<string, string>>;
+}
+
+function findings(
+  id: string,
+  title: string,
+  kinds: readonly FindingKind[],
+  marks: readonly string[],
+  what: string,
+): Property {
+  return {
+    id,
+    title,
+    kind: kinds[0]!,
+    message: title,
+    trigger: { marks, what },
+    check: () => ({ c: "findings", kinds }),
+    under: {},
+    site: callSite(),
+  };
+}
+
+/** No thread waits for ever, globally or alone, where waiting is not legitimate. */
+export const deadlock: Property = {
+  id: "deadlock",
+  title: "no thread is stuck for ever",
+  kind: "deadlock",
+  message: "no thread is stuck for ever",
+  trigger: { marks: ["wait"], what: "a call that can block" },
+  check: () => ({ c: "deadlock" }),
+  under: {},
+  site: { file: "lockstep", line: 1, column: 1 },
+};
+
+/** Locks are released by those who hold them and not carried out of the thread. */
+export const lockDiscipline: Property = findings(
+  "lock-discipline",
+  "locks are released by their owner, and none is held at the end",
+  ["unlock-not-owner", "semaphore-overflow", "lock-held-at-exit"],
+  ["unlock"],
+  "an unlock",
+);
+
+export const atomicSleep: Property = findings(
+  "atomic-sleep",
+  "nothing sleeps in atomic context",
+  ["sleep-in-atomic"],
+  ["atomic-context"],
+  "a spinlock held, interrupts off, or a handler running",
+);
+
+export const memorySafety: Property = findings(
+  "memory-safety",
+  "every object touched is alive",
+  [
+    "use-after-free",
+    "double-free",
+    "wild-access",
+    "null-dereference",
+    "refcount-underflow",
+    "bug-on",
+    "leak",
+    "code-after-unload",
+  ],
+  ["free"],
+  "an object freed",
+);
+
+/** No operation ends with -EBUSY because a lock it only tried was held. */
+export const noEbusy: Property = findings(
+  "no-ebusy",
+  "no operation ends with -EBUSY by contention",
+  ["ebusy"],
+  ["trylock"],
+  "a trylock",
+);
+
+export const dataRace: Property = findings(
+  "data-race",
+  "no two threads race on plain shared data",
+  ["data-race"],
+  [],
+  "a plain shared access",
+);
+
+/** A model's own property over findings reported with `report(kind, …)`. */
+export function noFinding(id: string, kind: FindingKind, own: OwnProperty): Property {
+  return property(id, { ...own, kind }, () => ({ c: "findings", kinds: [kind] }));
+}
+
+/** Holds in every reachable state. */
+export function invariant(id: string, own: OwnProperty, condition: () => Bool): Property {
+  return property(id, own, () => ({ c: "invariant", expr: condition().use() }));
+}
+
+/** Holds whenever everything has come to rest. */
+export function atRest(id: string, own: OwnProperty, condition: () => Bool): Property {
+  return property(id, own, () => ({ c: "at-rest", expr: condition().use() }));
+}
+
+/** AG EF: from every reachable state a state with the condition stays reachable. */
+export function staysPossible(id: string, own: OwnProperty, condition: () => Bool): Property {
+  return property(id, own, () => ({ c: "stays-possible", expr: condition().use() }));
+}
+
+/** Holds of every fair run. */
+export function temporal(id: string, own: OwnProperty, formula: () => Temporal): Property {
+  return property(id, { kind: "temporal", ...own }, () => ({ c: "temporal", formula: formula() }));
+}
+
+function property(id: string, own: OwnProperty, check: () => Check): Property {
+  return {
+    id,
+    title: own.title,
+    kind: own.kind ?? "invariant",
+    message: own.message,
+    trigger: { marks: own.trigger ?? [], what: own.triggerWhat ?? own.trigger?.join(" or ") ?? "anything" },
+    check,
+    under: own.under ?? {},
+    site: callSite(),
+  };
+}
+
+/** Every thread of these names has ended; for properties. */
+export function ended(...threads: readonly string[]): Expr {
+  return threads.map((thread): Expr => ({ e: "ended", thread })).reduce((a, b) => binary("&&", a, b), constant(1));
+}
