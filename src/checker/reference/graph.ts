@@ -79,8 +79,9 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
 
   idOf(start, 0);
   for (let id = 0; id < nodes.length; id++) {
-    if (nodes.length >= options.maxStates) stopped = "states";
-    else if (performance.now() >= options.deadline) stopped = "time";
+    // The start is always expanded, or nothing could be said of it.
+    if (id > 0 && nodes.length >= options.maxStates) stopped = "states";
+    else if (id > 0 && performance.now() >= options.deadline) stopped = "time";
     if (stopped !== undefined) break;
     if (id % 1000 === 999) options.progress?.(nodes, id, count);
 

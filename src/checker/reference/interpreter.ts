@@ -102,7 +102,7 @@ export interface ThreadStatus {
 }
 
 /** Local code between two steps may run this many instructions; more means that it never ends. */
-const LOCAL_LIMIT = 100_000;
+const LOCAL_LIMIT = 10_000;
 
 /** Ends a path in the error state. */
 class PathError extends Error {
@@ -209,12 +209,15 @@ export class Interpreter {
     );
   }
 
-  /** The sites of all statements of functions that some thread can call. */
+  /**
+   * The sites of all statements of functions that some thread can call, but for labels, errors and findings: that
+   * those are not reached is good news.
+   */
   statements(): readonly Site[] {
     const sites: Site[] = [];
     const visit = (body: readonly Stmt[]): void => {
       for (const stmt of body) {
-        if (stmt.s !== "label") sites.push(stmt.site);
+        if (stmt.s !== "label" && stmt.s !== "error" && stmt.s !== "finding") sites.push(stmt.site);
         if (stmt.s === "if") {
           visit(stmt.then);
           visit(stmt.else);
