@@ -1,0 +1,128 @@
+/** Properties with their names resolved. */
+import { ModelError } from "../model-error.ts";
+import { nearestNames } from "../nearest.ts";
+import type { Check, Expr, PropertyDecl, Site, Temporal } from "../program.ts";
+import type {
+  SysCheck,
+  SysExpr,
+  SysFinding,
+  SysProgram,
+  SysProperty,
+  SysTemporal,
+  SysThread,
+} from "../transition-system.ts";
+import { FALSE } from "./fold.ts";
+import type { InlinedGraph } from "./inline.ts";
+import { referenced } from "./references.ts";
+import { resolve, type Scope } from "./resolve.ts";
+import type { Symbols } from "./symbols.ts";
+import type { MarkTable } from "./tables.ts";
+
+export interface PropertyContext {
+  readonly symbols: Symbols;
+  readonly programs: readonly SysProgram[];
+  readonly graphs: readonly InlinedGraph[];
+  readonly threads: readonly SysThread[];
+  readonly findings: readonly SysFinding[];
+  readonly marks: MarkTable;
+}
+
+function threadNamed(name: string, context: PropertyContext, site: Site): number {
+  const t = context.symbols.threadIndex.get(name);
+  if (t === undefined)
+    throw new ModelError(
+      `There is no thread named "${name}".${nearestNames(name, context.symbols.threadIndex.keys())}`,
+      site,
+    );
+  return t;
+}
+
+function locationTest(t: number, context: PropertyContext, holds: (l: SysProgram["locations"][number]) => boolean) {
+  const { locations } = context.programs[context.threads[t]!.program]!;
+  const found = locations.flatMap((location, l) => (holds(location) ? [l] : []));
+  const test: SysExpr = { e: "pc", t, locations: found };
+  return found.length === 0 ? FALSE : test;
+}
+
+function propertyScope(site: Site, context: PropertyContext): Scope {
+  const refuse = (what: string): never => {
+    throw new ModelError(`${what} in a property: it can look at shared variables and locations only.`, site);
+  };
+  const holders = {
+    threads: context.threads,
+    localsOf: (program: number) => context.programs[program]!.locals,
+  };
+  return {
+    symbols: context.symbols,
+    site,
+    local: (name) => refuse(`The local "${name}"`),
+    self: () => refuse("`self`"),
+    referenced: (pool, ptr) => referenced(pool, ptr, context.symbols, holders, undefined),
+    ended: (thread) => locationTest(threadNamed(thread, context, site), context, (location) => location.ended),
+    at: (thread, label) => {
+      const t = threadNamed(thread, context, site);
+      const { labels } = context.graphs[context.threads[t]!.program]!;
+      const followed = labels.get(label);
+      if (followed === undefined)
+        throw new ModelError(
+          `The thread ${thread} runs no function with a label "${label}".${nearestNames(label, labels.keys())}`,
+          site,
+        );
+      if (!followed)
+        throw new ModelError(
+          `No step directly follows the label "${label}" of the thread ${thread}: put it right before one.`,
+          site,
+        );
+      return locationTest(t, context, (location) => location.labels.includes(label));
+    },
+  };
+}
+
+function lowerTemporal(formula: Temporal, state: (expr: Expr) => SysExpr): SysTemporal {
+  switch (formula.t) {
+    case "state":
+      return { t: "state", expr: state(formula.expr) };
+    case "not":
+    case "always":
+    case "eventually":
+      return { t: formula.t, a: lowerTemporal(formula.a, state) };
+    default:
+      return { t: formula.t, a: lowerTemporal(formula.a, state), b: lowerTemporal(formula.b, state) };
+  }
+}
+
+function lowerCheck(check: Check, site: Site, context: PropertyContext): SysCheck {
+  const state = (expr: Expr) => resolve(expr, propertyScope(site, context));
+  switch (check.c) {
+    case "findings": {
+      const kinds = new Set(check.kinds);
+      return {
+        c: "findings",
+        findings: context.findings.flatMap((finding, f) => (kinds.has(finding.kind) ? [f] : [])),
+      };
+    }
+    case "deadlock":
+      return { c: "deadlock" };
+    case "temporal":
+      return { c: "temporal", formula: lowerTemporal(check.formula, state) };
+    default:
+      return { c: check.c, expr: state(check.expr) };
+  }
+}
+
+/**
+ * The findings table must be complete.
+ *
+ * @throws ModelError on unknown variables, threads and labels, and on locals.
+ */
+export function lowerProperty(property: PropertyDecl, context: PropertyContext): SysProperty {
+  const { id, kind, message, trigger, site } = property;
+  return {
+    id,
+    kind,
+    message,
+    check: lowerCheck(property.check, site, context),
+    trigger: { marks: trigger.marks.map((name) => context.marks.intern(name)), what: trigger.what },
+    site,
+  };
+}
