@@ -1,0 +1,158 @@
+/**
+ * Which states can still reach a live move of a thread, or a goal: the question behind partial deadlock and AG EF.
+ *
+ * No edge is stored. A first pass over the states in reverse order of discovery hands what a state can reach to the
+ * state it was found from, and recomputes the successors only of those states whose question is still open; when none
+ * stays open (the usual case) that is all. Otherwise the states reachable from the open ones, as far as they are open
+ * themselves, are made into a small graph of their own, on which the least fixed point is computed with a worklist.
+ */
+import type { Clock } from "./clock.ts";
+import type { Search } from "./codegen.ts";
+import type { Store } from "./store.ts";
+
+export interface Lost {
+  readonly state: number;
+  /** Bits of the group that cannot be reached from the state, and are asked about in it. */
+  readonly bits: number;
+  /** An error can be reached from it: what lies beyond might have been a rescue. */
+  readonly cutReachable: boolean;
+}
+
+/** Growable list of integers. */
+class IntList {
+  data = new Int32Array(1024);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.data.length) {
+      const larger = new Int32Array(this.length * 2);
+      larger.set(this.data);
+      this.data = larger;
+    }
+    this.data[this.length++] = value;
+  }
+}
+
+const PATIENCE = 1023;
+
+/**
+ * States (in order of discovery) from which some bit of `goals` or of the blocked threads cannot be reached over live
+ * transitions. Undefined when time ran out.
+ */
+export async function backwardReachability(
+  search: Search,
+  store: Store,
+  group: number,
+  asked: number,
+  goals: number,
+  pause: () => Promise<void> | undefined,
+  clock: Clock,
+): Promise<Lost[] | undefined> {
+  const masks = store.masks[group]!;
+  const { parents } = store;
+  const count = search.count();
+  const successors = new Int32Array(1 << 16);
+  const open = new IntList();
+  let interest = 0;
+
+  for (let i = count - 1; i >= 0; i--) {
+    if ((i & PATIENCE) === 0) {
+      const wait = pause();
+      if (wait) await wait;
+      if (clock.expired) return undefined;
+    }
+    let mask = masks[i]!;
+    if ((asked & ~mask) !== 0) {
+      let need = asked & ~mask;
+      need &= goals | search.blocked(group, i);
+      if (need !== 0) {
+        const n = search.successors(i, successors);
+        for (let k = 0; k < n; k++) mask |= masks[successors[k]!]!;
+        masks[i] = mask;
+        need &= ~mask;
+        if (need !== 0) {
+          open.push(i);
+          interest |= need;
+        }
+      }
+    }
+    const parent = parents[i]!;
+    if (i > 0 && parent >= 0) masks[parent]! |= mask;
+  }
+  if (open.length === 0) return [];
+
+  // The open part of the graph, numbered from 0 in order of discovery by this pass.
+  const number = new Int32Array(count).fill(-1);
+  const nodes = new IntList();
+  const from = new IntList();
+  const to = new IntList();
+  const errs: number[] = [];
+  for (let k = open.length - 1; k >= 0; k--) {
+    const i = open.data[k]!;
+    if ((interest & ~masks[i]!) === 0 || number[i] !== -1) continue;
+    number[i] = nodes.length;
+    nodes.push(i);
+  }
+  for (let u = 0; u < nodes.length; u++) {
+    if ((u & PATIENCE) === 0) {
+      const wait = pause();
+      if (wait) await wait;
+      if (clock.expired) return undefined;
+    }
+    const i = nodes.data[u]!;
+    const n = search.successors(i, successors);
+    if (search.liveError()) errs.push(u);
+    for (let k = 0; k < n; k++) {
+      const v = successors[k]!;
+      masks[i]! |= masks[v]!;
+      if ((interest & ~masks[v]!) === 0) continue;
+      if (number[v] === -1) {
+        number[v] = nodes.length;
+        nodes.push(v);
+      }
+      from.push(u);
+      to.push(number[v]!);
+    }
+  }
+
+  // Predecessors, as a compressed list.
+  const start = new Int32Array(nodes.length + 1);
+  for (let e = 0; e < to.length; e++) start[to.data[e]! + 1]!++;
+  for (let u = 0; u < nodes.length; u++) start[u + 1]! += start[u]!;
+  const fill = start.slice();
+  const before = new Int32Array(to.length);
+  for (let e = 0; e < to.length; e++) before[fill[to.data[e]!]!++] = from.data[e]!;
+
+  const work = Array.from({ length: nodes.length }, (_, u) => u);
+  while (work.length > 0) {
+    const u = work.pop()!;
+    const mask = masks[nodes.data[u]!]!;
+    for (let e = start[u]!; e < start[u + 1]!; e++) {
+      const i = nodes.data[before[e]!]!;
+      if ((mask & ~masks[i]!) === 0) continue;
+      masks[i]! |= mask;
+      work.push(before[e]!);
+    }
+  }
+  const cut = new Uint8Array(nodes.length);
+  for (const u of errs) cut[u] = 1;
+  while (errs.length > 0) {
+    const u = errs.pop()!;
+    for (let e = start[u]!; e < start[u + 1]!; e++) {
+      const p = before[e]!;
+      if (cut[p] === 1) continue;
+      cut[p] = 1;
+      errs.push(p);
+    }
+  }
+
+  const lost: Lost[] = [];
+  for (let u = 0; u < nodes.length; u++) {
+    const state = nodes.data[u]!;
+    const missing = interest & ~masks[state]!;
+    if (missing === 0) continue;
+    const bits = missing & (goals | search.blocked(group, state));
+    if (bits !== 0) lost.push({ state, bits, cutReachable: cut[u] === 1 });
+  }
+  return lost.sort((a, b) => a.state - b.state);
+}

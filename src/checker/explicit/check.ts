@@ -1,0 +1,379 @@
+/**
+ * The explicit-state engine: breadth-first search over the compiled transition system.
+ *
+ * Exact: every reachable state is stored in full, so `holds` is never the luck of a hash.
+ */
+import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
+import { backwardReachability, type Lost } from "./backward-reachability.ts";
+import { Clock } from "./clock.ts";
+import { GROUP, generate } from "./codegen.ts";
+import { classifyDeadlock, type Deadlock } from "./deadlock.ts";
+import { firings } from "./evaluate.ts";
+import { initialState, layOut, pack, unpack } from "./layout.ts";
+import { scheduleTo, stepOf } from "./schedule.ts";
+import { Store } from "./store.ts";
+
+/** States between two looks at the clock. */
+const SLICE = 4096;
+
+type Stop = "time" | "memory" | "decided";
+
+/**
+ * Explores the system breadth-first and decides the properties asked for.
+ *
+ * Yields to the event loop several times a second. A budget that runs out makes undecided properties inconclusive;
+ * it throws nothing. With `reduction` off the whole graph is counted even after violations.
+ */
+export async function check(system: TransitionSystem, options: SearchOptions): Promise<Exploration> {
+  return await new Run(system, options).explore();
+}
+
+class Run {
+  readonly #system: TransitionSystem;
+  readonly #options: SearchOptions;
+  readonly #clock: Clock;
+  readonly #properties: readonly SysProperty[];
+  readonly #invariants: SysProperty[] = [];
+  readonly #atRest: SysProperty[] = [];
+  readonly #goals: SysProperty[] = [];
+  readonly #deadlock: boolean;
+  readonly #layout;
+  readonly #generated;
+  readonly #search;
+  readonly #store: Store;
+  /** First state (in breadth-first order) at which something was seen. */
+  readonly #findingAt = new Map<number, number>();
+  readonly #brokenAt = new Map<SysProperty, number>();
+  #stuckAt = -1;
+  /** Number of the first state of each level. */
+  readonly #levels: number[] = [0];
+
+  constructor(system: TransitionSystem, options: SearchOptions) {
+    this.#system = system;
+    this.#options = options;
+    this.#clock = new Clock(options);
+    this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
+    for (const p of this.#properties) {
+      if (p.check.c === "invariant") this.#invariants.push(p);
+      else if (p.check.c === "at-rest") this.#atRest.push(p);
+      else if (p.check.c === "stays-possible") this.#goals.push(p);
+    }
+    this.#deadlock = this.#properties.some((p) => p.check.c === "deadlock");
+    this.#layout = layOut(system);
+    const masks = this.#deadlock || this.#goals.length > 0;
+    this.#generated = generate(system, this.#layout, {
+      invariants: this.#invariants.map(exprOf),
+      atRest: this.#atRest.map(exprOf),
+      goals: this.#goals.map(exprOf),
+      masks,
+    });
+    const total = system.threads.length + this.#goals.length;
+    const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
+    this.#store = new Store(this.#layout.words, maskBits, options.memory);
+    this.#search = this.#generated.create({
+      found: (finding, state) => {
+        if (!this.#findingAt.has(finding)) this.#findingAt.set(finding, state);
+      },
+      broken: (k, state) => this.#break(this.#invariants[k]!, state),
+      restBroken: (k, state) => this.#break(this.#atRest[k]!, state),
+      stuck: (state) => {
+        if (this.#stuckAt < 0) this.#stuckAt = state;
+      },
+      grow: (states) => this.#store.grow(this.#search, states),
+    });
+  }
+
+  #break(property: SysProperty, state: number): void {
+    if (!this.#brokenAt.has(property)) this.#brokenAt.set(property, state);
+  }
+
+  async explore(): Promise<Exploration> {
+    const stop = await this.#searchBreadthFirst();
+    const depth = this.#depth();
+    const cut = this.#cut();
+    const errors = Object.values(cut).reduce((a, b) => a + b, 0);
+    const states = this.#search.count() + (errors > 0 ? 1 : 0);
+    const transitions = this.#search.transitions() + errors;
+    const outcomes = await this.#decide(stop);
+    return {
+      engine: "explicit",
+      method: "bfs",
+      complete: stop === undefined,
+      states,
+      transitions,
+      depth,
+      seconds: this.#clock.seconds,
+      reductions: [],
+      cut,
+      outcomes,
+    };
+  }
+
+  async #searchBreadthFirst(): Promise<Stop | undefined> {
+    const search = this.#search;
+    search.bind(this.#store);
+    const words = new Int32Array(this.#layout.words);
+    pack(this.#layout, initialState(this.#system), words, 0);
+    search.root(words);
+    search.setLevelEnd(1);
+    let levelEnd = 1;
+    while (search.next() < search.count()) {
+      if (!search.run(SLICE)) return "memory";
+      if (search.next() === levelEnd) {
+        if (this.#options.reduction && this.#allViolated()) return "decided";
+        if (search.count() > levelEnd) this.#levels.push(levelEnd);
+        levelEnd = search.count();
+        search.setLevelEnd(levelEnd);
+      }
+      const wait = this.#pause();
+      if (wait) await wait;
+      if (this.#clock.expired && search.next() < search.count()) return "time";
+    }
+    return undefined;
+  }
+
+  readonly #pause = (): Promise<void> | undefined =>
+    this.#clock.tick(() => ({
+      states: this.#search.count(),
+      transitions: this.#search.transitions(),
+      depth: this.#levels.length - 1,
+      frontier: this.#search.count() - this.#search.next(),
+    }));
+
+  #allViolated(): boolean {
+    return (
+      this.#properties.length > 0 &&
+      this.#properties.every((p) =>
+        p.check.c === "findings" ? p.check.findings.some((f) => this.#findingAt.has(f)) : this.#brokenAt.has(p),
+      ) &&
+      this.#modelError() === undefined
+    );
+  }
+
+  #modelError(): number | undefined {
+    return [...this.#findingAt.keys()].find((f) => this.#system.findings[f]!.kind === "model-error");
+  }
+
+  #cut(): Record<string, number> {
+    const cut: Record<string, number> = {};
+    this.#system.findings.forEach((finding, f) => {
+      const edges = this.#search.errors[f]!;
+      if (edges > 0) cut[finding.kind] = (cut[finding.kind] ?? 0) + edges;
+    });
+    return cut;
+  }
+
+  #levelOf(state: number): number {
+    let low = 0;
+    let high = this.#levels.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.#levels[middle]! <= state) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #depth(): number {
+    let depth = this.#levels.length - 1;
+    let error = Number.POSITIVE_INFINITY;
+    for (const [f, state] of this.#findingAt) {
+      if (this.#search.errors[f]! > 0 && this.#system.findings[f]!.error) {
+        error = Math.min(error, this.#levelOf(state) + 1);
+      }
+    }
+    if (error !== Number.POSITIVE_INFINITY) depth = Math.max(depth, error);
+    return depth;
+  }
+
+  async #decide(stop: Stop | undefined): Promise<Outcome[]> {
+    const modelError = this.#modelError();
+    if (modelError !== undefined) {
+      const { finding, schedule } = this.#edge(modelError);
+      return this.#properties.map((p) => ({
+        property: p.id,
+        verdict: "inconclusive",
+        reason: `the model is at fault: ${finding.message}`,
+        finding,
+        schedule,
+      }));
+    }
+    const errors = { ...this.#cut() };
+    const lost = stop === undefined ? await this.#lost() : undefined;
+    const outcomes = this.#properties.map((p): Outcome => {
+      const found = this.#violation(p, lost);
+      if (found !== undefined) return found;
+      if (p.check.c === "temporal") {
+        return { property: p.id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
+      }
+      if (stop !== undefined) return { property: p.id, verdict: "inconclusive", reason: this.#stopped(stop) };
+      const backward = p.check.c === "deadlock" || p.check.c === "stays-possible";
+      if (backward && lost === undefined) {
+        return { property: p.id, verdict: "inconclusive", reason: this.#stopped("time") };
+      }
+      return this.#holds(p, errors);
+    });
+    return outcomes;
+  }
+
+  #stopped(stop: Stop): string {
+    const reached = `${this.#search.count()} states found, ${this.#search.next()} explored, depth ${this.#levels.length - 1}`;
+    if (stop === "time") return `time ran out: ${reached}`;
+    if (stop === "memory") return `memory ran out: ${reached}`;
+    return `stopped early: ${reached}`;
+  }
+
+  #holds(p: SysProperty, errors: Record<string, number>): Outcome {
+    const { marks, what } = p.trigger;
+    const reached =
+      marks.length === 0 || marks.some((m) => this.#search.marks[m] === 1 || this.#system.initialMarks.includes(m));
+    if (reached) return { property: p.id, verdict: "holds" };
+    const cut = Object.values(errors).reduce((a, b) => a + b, 0);
+    const beyond = cut > 0 ? ` (${cut} edges were cut by errors, behind which it may lie)` : "";
+    return { property: p.id, verdict: "vacuous", reason: `no run reaches what it speaks of: ${what}${beyond}` };
+  }
+
+  /** The first transition with a finding. */
+  #edge(f: number): { finding: Finding; schedule: Schedule; state: number } {
+    const state = this.#findingAt.get(f)!;
+    const values = unpack(this.#layout, this.#store.states, state * this.#layout.words);
+    const firing = firings(this.#system, values).find((x) => x.findings.includes(f));
+    if (firing === undefined) throw new Error(`no transition of state ${state} has finding ${f}`);
+    const { kind, message } = this.#system.findings[f]!;
+    const steps = [...this.#scheduleTo(state), stepOf(firing)];
+    return { finding: { kind, message, thread: firing.thread }, schedule: { steps }, state };
+  }
+
+  #scheduleTo(state: number) {
+    return scheduleTo(this.#system, this.#layout, this.#store, state);
+  }
+
+  #violation(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
+    const { check } = p;
+    if (check.c === "findings") {
+      const first = check.findings
+        .filter((f) => this.#findingAt.has(f))
+        .sort((a, b) => this.#findingAt.get(a)! - this.#findingAt.get(b)! || a - b)[0];
+      if (first === undefined) return undefined;
+      const { finding, schedule } = this.#edge(first);
+      return { property: p.id, verdict: "violated", finding, schedule, depthExact: true };
+    }
+    if (check.c === "deadlock") return this.#deadlockOf(p, lost);
+    if (check.c === "stays-possible") return this.#goalLost(p, lost);
+    const state = this.#brokenAt.get(p);
+    if (state === undefined) return undefined;
+    return {
+      property: p.id,
+      verdict: "violated",
+      finding: { kind: p.kind, message: p.message },
+      schedule: { steps: this.#scheduleTo(state) },
+      depthExact: true,
+    };
+  }
+
+  /** Per group of threads and goals. */
+  async #lost(): Promise<Lost[][] | undefined> {
+    if (this.#store.masks.length === 0) return [];
+    const threads = this.#system.threads.length;
+    const result: Lost[][] = [];
+    // Looking at transitions again must not count them again.
+    const counted = this.#search.errors.slice();
+    for (let g = 0; g < this.#generated.groups; g++) {
+      let goals = 0;
+      for (let k = 0; k < this.#goals.length; k++) {
+        if (Math.floor((threads + k) / GROUP) === g) goals |= 1 << ((threads + k) % GROUP);
+      }
+      const all = this.#generated.groupMasks[g]!;
+      let asked = this.#deadlock ? all : goals;
+      if (!this.#deadlock && goals === 0) asked = 0;
+      const lost =
+        asked === 0
+          ? []
+          : await backwardReachability(this.#search, this.#store, g, asked, goals, this.#pause, this.#clock);
+      if (lost === undefined) return undefined;
+      result.push(lost);
+    }
+    this.#search.errors.set(counted);
+    return result;
+  }
+
+  #deadlockOf(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
+    const violated = (state: number, deadlock: Deadlock, depthExact: boolean): Outcome => ({
+      property: p.id,
+      verdict: "violated",
+      finding: deadlock.finding,
+      schedule: { steps: this.#scheduleTo(state) },
+      depthExact,
+    });
+    if (lost === undefined) {
+      // Not all was explored, but a state in which nothing moves is a deadlock whatever the rest is.
+      if (this.#stuckAt < 0) return undefined;
+      const values = this.#values(this.#stuckAt);
+      const doomed = this.#system.threads.flatMap((_, t) => (this.#isBlocked(t, this.#stuckAt) ? [t] : []));
+      return violated(this.#stuckAt, classifyDeadlock(this.#system, values, doomed), false);
+    }
+    const doomedAt = new Map<number, { doomed: number[]; cut: boolean }>();
+    lost.forEach((list, g) => {
+      for (const { state, bits, cutReachable } of list) {
+        const entry = doomedAt.get(state) ?? { doomed: [], cut: cutReachable };
+        for (let b = 0; b < GROUP && g * GROUP + b < this.#system.threads.length; b++) {
+          if ((bits >>> b) & 1) entry.doomed.push(g * GROUP + b);
+        }
+        if (entry.doomed.length > 0) doomedAt.set(state, entry);
+      }
+    });
+    const candidates = [...doomedAt].sort((a, b) => a[0] - b[0]);
+    if (candidates.length === 0) return undefined;
+    let fallback: { state: number; deadlock: Deadlock } | undefined;
+    for (const [state, { doomed, cut }] of candidates) {
+      if (cut) continue;
+      const deadlock = classifyDeadlock(this.#system, this.#values(state), doomed);
+      if (deadlock.settled) return violated(state, deadlock, true);
+      fallback ??= { state, deadlock };
+    }
+    if (fallback !== undefined) return violated(fallback.state, fallback.deadlock, true);
+    const [state, { doomed }] = candidates[0]!;
+    const { finding } = classifyDeadlock(this.#system, this.#values(state), doomed);
+    return this.#onlyCut(p, state, finding.message);
+  }
+
+  #onlyCut(p: SysProperty, state: number, what: string): Outcome {
+    return {
+      property: p.id,
+      verdict: "inconclusive",
+      reason: `only cut edges could rescue: ${what}`,
+      schedule: { steps: this.#scheduleTo(state) },
+    };
+  }
+
+  #isBlocked(t: number, state: number): boolean {
+    return ((this.#search.blocked(Math.floor(t / GROUP), state) >>> (t % GROUP)) & 1) === 1;
+  }
+
+  #values(state: number) {
+    return unpack(this.#layout, this.#store.states, state * this.#layout.words);
+  }
+
+  #goalLost(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
+    if (lost === undefined) return undefined;
+    const bit = this.#system.threads.length + this.#goals.indexOf(p);
+    const states = lost[Math.floor(bit / GROUP)]!.filter((l) => (l.bits >>> (bit % GROUP)) & 1);
+    const first = states.find((l) => !l.cutReachable);
+    if (first !== undefined) {
+      return {
+        property: p.id,
+        verdict: "violated",
+        finding: { kind: p.kind, message: p.message },
+        schedule: { steps: this.#scheduleTo(first.state) },
+        depthExact: true,
+      };
+    }
+    return states[0] === undefined ? undefined : this.#onlyCut(p, states[0].state, p.message);
+  }
+}
+
+function exprOf(p: SysProperty): SysExpr {
+  if (p.check.c === "invariant" || p.check.c === "at-rest" || p.check.c === "stays-possible") return p.check.expr;
+  throw new Error(`property ${p.id} has no expression`);
+}

@@ -1,0 +1,393 @@
+/**
+ * The search of one transition system as generated JavaScript, specialised to its code and its number of words.
+ *
+ * The generated module owns nothing: states, links and the hash table are typed arrays given to it by `bind`, which
+ * the host calls again when it has made them larger. One function per thread (or several, when a thread has many
+ * locations: V8 does not optimise functions of more than 60 KB of bytecode) holds a switch over the thread's
+ * locations and writes the successors into a small buffer. The buffer is looked up in the table in passes, so that
+ * the cache misses of many successors overlap, and inserted in order, so that the order stays breadth-first.
+ */
+import type { SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
+import { CodeWriter, type Scope } from "./expression-code.ts";
+import { type Layout, maskOf } from "./layout.ts";
+
+/** Threads and goals per mask word. */
+export const GROUP = 30;
+/** Generated text of one function; well below V8's limit, by measurement. */
+const CHUNK_TEXT = 40_000;
+const CHUNK_LOCATIONS = 96;
+/** States of up to this many words are passed to the thread functions as arguments. */
+const ARGUMENT_WORDS = 4;
+
+export interface Question {
+  /** Property number -> expression. */
+  readonly invariants: readonly SysExpr[];
+  readonly atRest: readonly SysExpr[];
+  readonly goals: readonly SysExpr[];
+  /** Keep, for each state, who can move in it and which goals it satisfies. */
+  readonly masks: boolean;
+}
+
+/** The tables. A table slot is 0 or the number of a state plus 1. */
+export interface Tables {
+  /** Number of states found and number expanded. */
+  readonly states: Int32Array;
+  /** Per state, the state it was found from, or its complement if by an optional transition. */
+  readonly parents: Int32Array;
+  readonly table: Int32Array;
+  /** Per group of threads and goals, per state. */
+  readonly masks: readonly MaskArray[];
+}
+
+export type MaskArray = Uint8Array | Uint16Array | Int32Array;
+
+export interface Hooks {
+  /** Called once per finding: the first state that has a transition with it. */
+  found(finding: number, state: number): void;
+  /** Called once per invariant. */
+  broken(invariant: number, state: number): void;
+  /** Called once per property: a state at rest that violates it. */
+  restBroken(property: number, state: number): void;
+  /** Called once: a state without live moves in which a thread is blocked. */
+  stuck(state: number): void;
+  /** Makes room for so many states; false: no memory. */
+  grow(states: number): boolean;
+}
+
+export interface Search {
+  bind(tables: Tables): void;
+  /** Inserts a packed state; its number, or the number it has. */
+  root(words: Int32Array): number;
+  /** Expands up to `states` states of the current level; true unless out of memory. */
+  run(states: number): boolean;
+  next(): number;
+  count(): number;
+  transitions(): number;
+  setLevelEnd(end: number): void;
+  /** Successors of a state, as state numbers, live ones only, written to `into`; -1 if one ends in a live error. */
+  successors(state: number, into: Int32Array): number;
+  /** Whether the last call of `successors` met a live error. */
+  liveError(): boolean;
+  /** Threads of a group that are blocked in a state unless they can move. */
+  blocked(group: number, state: number): number;
+  /** Puts all states into a new table. */
+  rehash(): void;
+  readonly marks: Uint8Array;
+  readonly errors: Float64Array;
+}
+
+export interface Generated {
+  readonly text: string;
+  readonly groups: number;
+  /** Bits of a group that stand for something. */
+  readonly groupMasks: readonly number[];
+  create(hooks: Hooks): Search;
+}
+
+function range(n: number): number[] {
+  return Array.from({ length: n }, (_, k) => k);
+}
+
+function isHandler(kind: string): boolean {
+  return kind === "hardirq" || kind === "softirq";
+}
+
+/** Most successors a state can have. */
+function mostSuccessors(system: TransitionSystem): number {
+  const leaves = (
+    code: TransitionSystem["programs"][number]["locations"][number]["actions"][number]["code"],
+  ): number => {
+    const end = code.end;
+    if (end.k === "if") return Math.max(leaves(end.then), leaves(end.else));
+    if (end.k === "choose") return end.ways.reduce((sum, way) => sum + leaves(way.code), 0);
+    return 1;
+  };
+  return system.threads.reduce((sum, thread) => {
+    const perLocation = system.programs[thread.program]!.locations.map((l) =>
+      l.actions.reduce((n, a) => n + leaves(a.code), 0),
+    );
+    return sum + Math.max(0, ...perLocation);
+  }, 0);
+}
+
+export function generate(system: TransitionSystem, layout: Layout, question: Question): Generated {
+  const W = layout.words;
+  const stride = W + 1;
+  const asArguments = W <= ARGUMENT_WORDS;
+  const wordNames = range(W).map((k) => `w${k}`);
+  const head = asArguments ? wordNames.join(",") : "p";
+  const threads = system.threads.length;
+  const bitsTotal = threads + question.goals.length;
+  const groups = Math.max(1, Math.ceil(bitsTotal / GROUP));
+  const groupMasks = range(groups).map((g) => maskOf(Math.min(GROUP, bitsTotal - g * GROUP)));
+  const out: string[] = [];
+
+  /** The text of a function over one state; `body` may use the words it asks of the writer. */
+  const overState = (name: string, params: string, body: (writer: CodeWriter) => void): string => {
+    const writer = new CodeWriter(system, layout);
+    body(writer);
+    const words = asArguments ? "" : declare(writer);
+    return `function ${name}(${params}){${words}${writer.out.join("")}}`;
+  };
+  const declare = (writer: CodeWriter): string =>
+    writer.used.size === 0 ? "" : `const ${[...writer.used].map((k) => `w${k}=S[p+${k}]`).join(",")};`;
+
+  const emit = (writer: CodeWriter, thread: number) => (scope: Scope, optional: boolean, error: number) => {
+    const group = Math.floor(thread / GROUP);
+    const live = optional ? "" : `L${group}|=${1 << (thread % GROUP)};`;
+    if (error >= 0) {
+      writer.out.push(`if(X[${error}]++===0)found(${error},c);${optional ? "" : "Z=1;"}${live}`);
+      return;
+    }
+    const text: string[] = [];
+    if (asArguments || W <= 8) {
+      for (const k of range(W)) text.push(`B[n${k ? `+${k}` : ""}]=${writer.word(scope, k)};`);
+    } else {
+      text.push(`for(let k=0;k<${W};k++)B[n+k]=S[p+k];`);
+      for (const k of range(W)) if (writer.changed(scope, k)) text.push(`B[n+${k}]=${writer.word(scope, k)};`);
+    }
+    text.push(`B[n+${W}]=${optional ? "~c" : "c"};n+=${stride};${live}`);
+    writer.out.push(text.join(""));
+  };
+
+  // Thread functions.
+  const calls: { busy: string[]; idle: string[] } = { busy: [], idle: [] };
+  system.threads.forEach((thread, t) => {
+    const program = system.programs[thread.program]!;
+    for (const idle of [false, true]) {
+      const cases: { location: number; text: string }[] = [];
+      program.locations.forEach((location, l) => {
+        const writer = new CodeWriter(system, layout);
+        if (question.masks && !idle && location.ended) {
+          writer.out.push(`E${Math.floor(t / GROUP)}|=${1 << (t % GROUP)};`);
+        }
+        for (const action of location.actions) {
+          if (action.idle !== idle) continue;
+          const scope = writer.scope(t, l);
+          const guard = action.guard === undefined ? "true" : writer.bool(scope, action.guard);
+          if (guard === "false") continue;
+          writer.out.push(guard === "true" ? "{" : `if(${guard}){`);
+          writer.code(scope, action.code, action.optional, emit(writer, t));
+          writer.out.push("}");
+        }
+        if (writer.out.length === 0) return;
+        const words = asArguments ? "" : declare(writer);
+        cases.push({ location: l, text: `case ${l}:{${words}${writer.out.join("")}break;}` });
+      });
+      if (cases.length === 0) continue;
+      const chunks: { first: number; text: string[] }[] = [];
+      let size = Number.POSITIVE_INFINITY;
+      for (const { location, text } of cases) {
+        const current = chunks.at(-1);
+        if (current === undefined || size + text.length > CHUNK_TEXT || current.text.length >= CHUNK_LOCATIONS) {
+          chunks.push({ first: location, text: [text] });
+          size = text.length;
+        } else {
+          current.text.push(text);
+          size += text.length;
+        }
+      }
+      const name = `${idle ? "i" : "t"}${t}`;
+      chunks.forEach((chunk, k) => {
+        out.push(`function ${name}_${k}(n,c,pc,${head}){switch(pc){${chunk.text.join("\n")}}return n;}`);
+      });
+      const pc = pcText(layout, t, asArguments);
+      let dispatch = `${name}_0(n,c,q,${head})`;
+      chunks.forEach((chunk, k) => {
+        if (k > 0) dispatch = `q>=${chunk.first}?${name}_${k}(n,c,q,${head}):${dispatch}`;
+      });
+      const call = `{const q=${pc};n=${dispatch};}`;
+      (idle ? calls.idle : calls.busy).push(call);
+    }
+  });
+
+  // Who is blocked, if he cannot move.
+  system.threads.forEach((thread, t) => {
+    out.push(
+      overState(`b${t}`, head, (writer) => {
+        if (thread.kind === "environment" || thread.kind === "device") {
+          writer.out.push("return 0;");
+          return;
+        }
+        const scope = writer.scope(-1, -1);
+        const midRun = (kinds: readonly string[]): SysExpr[] =>
+          system.threads.flatMap((other, o): SysExpr[] => {
+            if (o === t || other.cpu !== thread.cpu || !kinds.includes(other.kind)) return [];
+            const locations = system.programs[other.program]!.locations;
+            const away = range(locations.length).filter((l) => l !== other.initialLocation && !locations[l]!.ended);
+            return [{ e: "pc", t: o, locations: away }];
+          });
+        const above = !isHandler(thread.kind)
+          ? midRun(["hardirq", "softirq"])
+          : thread.kind === "softirq"
+            ? midRun(["hardirq"])
+            : [];
+        for (const expr of above) {
+          const test = writer.bool(scope, expr);
+          if (test !== "false") writer.out.push(`if(${test})return 0;`);
+        }
+        const pc = writer.read(scope, layout.pcs[t]!);
+        writer.out.push(`switch(${pc}){`);
+        system.programs[thread.program]!.locations.forEach((location, l) => {
+          if (location.ended || (isHandler(thread.kind) && l === thread.initialLocation)) {
+            writer.out.push(`case ${l}:return 0;`);
+          } else if (location.wait?.resting !== undefined) {
+            writer.out.push(`case ${l}:{`);
+            const test = writer.bool(writer.scope(t, l), location.wait.resting);
+            writer.out.push(`return ${test}?0:1;}`);
+          }
+        });
+        writer.out.push("}return 1;");
+      }),
+    );
+  });
+  range(groups).forEach((g) => {
+    const terms = range(threads)
+      .filter((t) => Math.floor(t / GROUP) === g)
+      .map((t) => `b${t}(${head})<<${t % GROUP}`);
+    out.push(`function blocked${g}(${head}){return ${terms.join("|") || "0"};}`);
+  });
+
+  const predicate = (name: string, expr: SysExpr): void => {
+    out.push(
+      overState(name, head, (writer) => {
+        const text = writer.bool(writer.scope(-1, -1), expr);
+        writer.out.push(`return ${text};`);
+      }),
+    );
+  };
+  question.invariants.forEach((expr, k) => {
+    predicate(`inv${k}`, expr);
+  });
+  question.atRest.forEach((expr, k) => {
+    predicate(`rest${k}`, expr);
+  });
+  question.goals.forEach((expr, k) => {
+    predicate(`goal${k}`, expr);
+  });
+
+  // One state.
+  const fetch = asArguments
+    ? `const o=c*${W};const ${wordNames.map((w, k) => `${w}=S[o+${k}]`).join(",")};`
+    : `const p=c*${W};`;
+  const noneLive = range(groups)
+    .map((g) => `L${g}===0`)
+    .join("&&");
+  const anyBlocked = range(groups)
+    .map((g) => `blocked${g}(${head})!==0`)
+    .join("||");
+  const zero = range(groups)
+    .map((g) => `L${g}=0;${question.masks ? `E${g}=${environmentBits(system, g)};` : ""}`)
+    .join("");
+  const idle = calls.idle.length > 0 ? `if(${noneLive}){${calls.idle.join("")}}` : "";
+  out.push(`function fire(n,c){${fetch}${zero}${calls.busy.join("")}${idle}return n;}`);
+  const masks = question.masks
+    ? range(groups)
+        .map((g) => {
+          const goals = question.goals
+            .map((_, k) => ({ k, bit: threads + k }))
+            .filter(({ bit }) => Math.floor(bit / GROUP) === g)
+            .map(({ k, bit }) => `|(goal${k}(${head})?${1 << (bit % GROUP)}:0)`);
+          return `A${g}[c]=L${g}|E${g}${goals.join("")};`;
+        })
+        .join("")
+    : "";
+  const invariants = question.invariants.map((_, k) => `if(!inv${k}(${head}))broken(${k},c);`).join("");
+  const rest = question.atRest.map((_, k) => `if(!rest${k}(${head}))restBroken(${k},c);`).join("");
+  out.push(
+    `function expand(n,c){${fetch}${zero}${calls.busy.join("")}${idle}${masks}${invariants}` +
+      `if(${noneLive}){if(${anyBlocked})stuck(c);${rest ? `else{${rest}}` : ""}}return n;}`,
+  );
+
+  // The table.
+  const burst = 200;
+  const most = mostSuccessors(system);
+  const capacity = burst + most + 1;
+  const key = (array: string, at: string) => wordNames.map((_, k) => `${array}[${at}${k ? `+${k}` : ""}]`);
+  const hash = key("b", "q").reduce((text, word, k) => {
+    if (k === 0) return `let h=${word};`;
+    return `${text}h=Math.imul(h^h>>>15,0x2c1b3c6d)^Math.imul(${word},0x9e3779b1);h=h<<13|h>>>19;`;
+  }, "");
+  const finish = "h=Math.imul(h^h>>>16,0x85ebca6b);h=Math.imul(h^h>>>13,0xc2b2ae35);h^=h>>>16;";
+  const equal = (at: string, q: string) =>
+    wordNames.map((_, k) => `s[${at}${k ? `+${k}` : ""}]===b[${q}${k ? `+${k}` : ""}]`).join("&&");
+  const copy = wordNames.map((_, k) => `s[a+${k}]=b[q+${k}];`).join("");
+  const probe =
+    "function probe(n){const t=T,s=S,b=B,m=t.length-1;let k=0;" +
+    `for(let q=0;q<n;q+=${stride},k++){${hash}${finish}H[k]=h;R[k]=t[h&m];}` +
+    `for(let i=0,q=0;i<k;i++,q+=${stride}){const e=R[i];` +
+    `if(e!==0){const a=(e-1)*${W};if(${equal("a", "q")})R[i]=-e;}}return k;}`;
+  out.push(probe);
+  out.push(
+    "function insert(n){const k=probe(n);const t=T,s=S,b=B,m=t.length-1;sum+=k;let x=count;" +
+      `for(let i=0,q=0;i<k;i++,q+=${stride}){if(R[i]<0)continue;let j=H[i]&m,e=0;` +
+      `while((e=t[j])!==0){const a=(e-1)*${W};if(${equal("a", "q")})break;j=(j+1)&m;}` +
+      `if(e===0){const a=x*${W};${copy}P[x]=b[q+${W}];x++;t[j]=x;}}count=x;}`,
+  );
+  out.push(
+    "function lookup(n){const k=probe(n);const t=T,s=S,b=B,m=t.length-1;" +
+      `for(let i=0,q=0;i<k;i++,q+=${stride}){if(R[i]<0){R[i]=-R[i]-1;continue;}let j=H[i]&m,e=0;` +
+      `while((e=t[j])!==0){const a=(e-1)*${W};if(${equal("a", "q")})break;j=(j+1)&m;}R[i]=e-1;}return k;}`,
+  );
+  out.push(
+    "function rehash(){const t=T,b=S,m=t.length-1;" +
+      `for(let i=0,q=0;i<count;i++,q+=${W}){${hash}${finish}let j=h&m;while(t[j]!==0)j=(j+1)&m;t[j]=i+1;}}`,
+  );
+  out.push(
+    "function run(states){let left=states;while(left>0&&next<levelEnd){" +
+      `if(count+${capacity}>room&&!grow(count+${capacity}))return false;` +
+      `let n=0,c=next;const end=Math.min(levelEnd,c+left);left+=c;` +
+      `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`,
+  );
+  out.push(
+    "function successors(c,into){Z=0;const n=fire(0,c);const k=lookup(n);let z=0;" +
+      `for(let i=0,q=${W};i<k;i++,q+=${stride})if(B[q]>=0)into[z++]=R[i];return z;}`,
+  );
+  out.push(
+    `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=-1;insert(${stride});sum=0;return lookup(${stride}),R[0];}`,
+  );
+  const groupList = range(groups);
+  const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
+  const module = [
+    '"use strict";',
+    "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0;",
+    `let ${groupList.map((g) => `A${g},L${g}=0,E${g}=0`).join(",")};`,
+    `const B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity});`,
+    `const K=new Uint8Array(${Math.max(1, system.marks.length)}),F=new Uint8Array(${Math.max(1, system.findings.length)}),` +
+      `X=new Float64Array(${Math.max(1, system.findings.length)});`,
+    "const {found:foundHook,broken,restBroken,stuck,grow}=hooks;",
+    "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c);}}",
+    ...out,
+    `function bind(x){S=x.states;P=x.parents;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
+      `room=Math.min(P.length,Math.floor(T.length*${LOAD}));}`,
+    `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
+    "return {bind,root,run,rehash,successors,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
+      "setLevelEnd(e){levelEnd=e;},liveError:()=>Z===1,marks:K,errors:X};",
+  ].join("\n");
+  return {
+    text: module,
+    groups,
+    groupMasks,
+    create: (hooks) => new Function("hooks", module)(hooks) as Search,
+  };
+}
+
+/** Share of the table that may be filled. */
+export const LOAD = 0.72;
+
+/** Threads never asked about: environments and devices are never blocked. */
+function environmentBits(system: TransitionSystem, group: number): number {
+  let bits = 0;
+  system.threads.forEach((thread, t) => {
+    const never = thread.kind === "environment" || thread.kind === "device";
+    if (never && Math.floor(t / GROUP) === group) bits |= 1 << (t % GROUP);
+  });
+  return bits;
+}
+
+function pcText(layout: Layout, thread: number, asArguments: boolean): string {
+  const field = layout.pcs[thread]!;
+  if (field.bits === 0) return "0";
+  const word = asArguments ? `w${field.word}` : `S[p+${field.word}]`;
+  return `(${word}>>>${field.shift})&${maskOf(field.bits)}`;
+}

@@ -1,0 +1,83 @@
+import type { TransitionSystem } from "../../spec/transition-system.ts";
+import type { Finding } from "../verdict.ts";
+import { evaluate, firings } from "./evaluate.ts";
+import type { StateValues } from "./layout.ts";
+
+export interface Deadlock {
+  readonly finding: Finding;
+  /** The thread waits for nobody in particular, or for one that cannot move in this state. */
+  readonly settled: boolean;
+}
+
+/** What to call it that `doomed` (indices of threads that are blocked for ever, at least one) are so in `state`. */
+export function classifyDeadlock(system: TransitionSystem, state: StateValues, doomed: readonly number[]): Deadlock {
+  const live = firings(system, state).filter((f) => !f.optional);
+  const movers = new Set(live.map((f) => f.thread));
+  const candidates = doomed.map((t) => {
+    const holder = holderOf(system, state, t);
+    return {
+      t,
+      holder,
+      settled: holder < 0 || !movers.has(holder),
+      kind: kindOf(system, state, t, holder, live.length),
+    };
+  });
+  const settled = candidates.filter((c) => c.settled);
+  const pool = settled.length > 0 ? settled : candidates;
+  // The most telling one: who waits for himself explains why the others wait.
+  const rank = (c: (typeof pool)[number]): number =>
+    c.kind === "self-deadlock" ? 0 : c.kind === "irq-deadlock" ? 1 : 2;
+  const chosen = pool.reduce((a, b) => (rank(b) < rank(a) ? b : a));
+  return {
+    finding: { kind: chosen.kind, message: describe(system, state, chosen.t), thread: chosen.t },
+    settled: chosen.settled,
+  };
+}
+
+function holderOf(system: TransitionSystem, state: StateValues, t: number): number {
+  const wait = waitOf(system, state, t);
+  return wait?.holder === undefined ? -1 : evaluate(wait.holder, state, t) - 1;
+}
+
+function waitOf(system: TransitionSystem, state: StateValues, t: number) {
+  return system.programs[system.threads[t]!.program]!.locations[state.pcs[t]!]!.wait;
+}
+
+function isHandler(kind: string): boolean {
+  return kind === "hardirq" || kind === "softirq";
+}
+
+function kindOf(system: TransitionSystem, state: StateValues, t: number, holder: number, live: number): string {
+  if (holder === t) return "self-deadlock";
+  const thread = system.threads[t]!;
+  const other = system.threads[holder];
+  if (
+    isHandler(thread.kind) &&
+    state.pcs[t] !== thread.initialLocation &&
+    other !== undefined &&
+    !isHandler(other.kind) &&
+    other.cpu === thread.cpu
+  ) {
+    return "irq-deadlock";
+  }
+  return live === 0 ? "deadlock" : "partial-deadlock";
+}
+
+function describe(system: TransitionSystem, state: StateValues, first: number): string {
+  const parts: string[] = [];
+  const seen = new Set<number>();
+  for (let t = first; t >= 0 && !seen.has(t); ) {
+    seen.add(t);
+    const wait = waitOf(system, state, t);
+    if (wait === undefined) {
+      if (parts.length === 0) parts.push(`${system.threads[t]!.name} can never move again`);
+      break;
+    }
+    const holder = holderOf(system, state, t);
+    const held =
+      holder === t ? " which it holds itself" : holder >= 0 ? ` held by ${system.threads[holder]?.name}` : "";
+    parts.push(`${system.threads[t]!.name} waits for ${wait.on}${held}`);
+    t = holder;
+  }
+  return parts.join("; ");
+}

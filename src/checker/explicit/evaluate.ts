@@ -1,0 +1,140 @@
+/**
+ * The meaning of expressions and code, evaluated one state at a time: to rebuild a schedule from the bare states the
+ * compiled search keeps, and to look closely at the few states a verdict is about.
+ */
+import type { SysCode, SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
+import type { StateValues } from "./layout.ts";
+
+/** One transition out of a state. */
+export interface Firing {
+  readonly thread: number;
+  readonly action: number;
+  readonly ways: readonly number[];
+  readonly optional: boolean;
+  readonly idle: boolean;
+  /** Findings carried, the error it ends in (if any) last. */
+  readonly findings: readonly number[];
+  readonly marks: readonly number[];
+  /** Undefined: the error state. */
+  readonly target: StateValues | undefined;
+}
+
+/** `thread` is the executing thread; -1 in a property, where every local names its thread. */
+export function evaluate(expr: SysExpr, state: StateValues, thread: number): number {
+  switch (expr.e) {
+    case "const":
+      return expr.v;
+    case "local":
+      return state.locals[expr.t ?? thread]![expr.l]!;
+    case "self":
+      return thread + 1;
+    case "load":
+      return state.vars[expr.v]![expr.i === undefined ? 0 : evaluate(expr.i, state, thread)] ?? 0;
+    case "not":
+      return evaluate(expr.a, state, thread) === 0 ? 1 : 0;
+    case "neg":
+      return -evaluate(expr.a, state, thread) | 0;
+    case "ite":
+      return evaluate(evaluate(expr.c, state, thread) !== 0 ? expr.a : expr.b, state, thread);
+    case "pc":
+      return expr.locations.includes(state.pcs[expr.t]!) ? 1 : 0;
+    case "bin":
+      return binary(expr.op, evaluate(expr.a, state, thread), () => evaluate(expr.b, state, thread));
+  }
+}
+
+function binary(op: (SysExpr & { e: "bin" })["op"], a: number, right: () => number): number {
+  if (op === "&&") return a !== 0 && right() !== 0 ? 1 : 0;
+  if (op === "||") return a !== 0 || right() !== 0 ? 1 : 0;
+  const b = right();
+  switch (op) {
+    case "+":
+      return (a + b) | 0;
+    case "-":
+      return (a - b) | 0;
+    case "*":
+      return Math.imul(a, b);
+    case "&":
+      return a & b;
+    case "|":
+      return a | b;
+    case "^":
+      return a ^ b;
+    case "<<":
+      return a << b;
+    case ">>":
+      return a >> b;
+    case "==":
+      return a === b ? 1 : 0;
+    case "!=":
+      return a !== b ? 1 : 0;
+    case "<":
+      return a < b ? 1 : 0;
+    case "<=":
+      return a <= b ? 1 : 0;
+    case ">":
+      return a > b ? 1 : 0;
+    case ">=":
+      return a >= b ? 1 : 0;
+  }
+}
+
+function copy(state: StateValues): StateValues {
+  return {
+    vars: state.vars.map((v) => [...v]),
+    pcs: [...state.pcs],
+    locals: state.locals.map((l) => [...l]),
+  };
+}
+
+/** Every transition enabled in `state`, idle ones only where they are enabled, in the order of threads and actions. */
+export function firings(system: TransitionSystem, state: StateValues): Firing[] {
+  const found: Firing[] = [];
+  system.threads.forEach((thread, t) => {
+    const program = system.programs[thread.program]!;
+    const location = program.locations[state.pcs[t]!]!;
+    location.actions.forEach((action, a) => {
+      if (action.guard !== undefined && evaluate(action.guard, state, t) === 0) return;
+      const walk = (
+        code: SysCode,
+        at: StateValues,
+        ways: readonly number[],
+        optional: boolean,
+        findings: readonly number[],
+        marks: readonly number[],
+      ): void => {
+        const seen = [...findings];
+        const reached = [...marks];
+        for (const op of code.ops) {
+          if (op.o === "var") {
+            const index = op.i === undefined ? 0 : evaluate(op.i, at, t);
+            const elements = at.vars[op.v]!;
+            const value = evaluate(op.value, at, t);
+            if (index >= 0 && index < elements.length) elements[index] = value;
+          } else if (op.o === "local") at.locals[t]![op.l] = evaluate(op.value, at, t);
+          else if (op.o === "mark") reached.push(op.m);
+          else seen.push(op.f);
+        }
+        const end = code.end;
+        const leaf = { thread: t, action: a, ways, optional, idle: action.idle, marks: reached };
+        if (end.k === "error") found.push({ ...leaf, findings: [...seen, end.f], target: undefined });
+        else if (end.k === "goto") {
+          at.pcs[t] = end.location;
+          program.locals.forEach((local, l) => {
+            if (!local.stored) at.locals[t]![l] = 0;
+          });
+          found.push({ ...leaf, findings: seen, target: at });
+        } else if (end.k === "if") {
+          walk(evaluate(end.c, at, t) !== 0 ? end.then : end.else, at, ways, optional, seen, reached);
+        } else {
+          end.ways.forEach((way, w) => {
+            walk(way.code, copy(at), [...ways, w], optional || way.optional, seen, reached);
+          });
+        }
+      };
+      walk(action.code, copy(state), [], action.optional, [], []);
+    });
+  });
+  const busy = found.some((f) => !f.idle && !f.optional);
+  return busy ? found.filter((f) => !f.idle) : found;
+}

@@ -1,0 +1,97 @@
+import { loopSystem, philosophers } from "../../../bench/loop-system.ts";
+import { check } from "../../../src/checker/explicit/check.ts";
+import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
+import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
+import { follow, PlainSearch } from "./plain-search.ts";
+import { randomSystem } from "./random-system.ts";
+
+function run(system: TransitionSystem, options: Partial<SearchOptions> = {}): Promise<Exploration> {
+  return check(system, {
+    properties: system.properties.map((p) => p.id),
+    reduction: false,
+    timeout: Number.POSITIVE_INFINITY,
+    memory: Number.POSITIVE_INFINITY,
+    workers: 1,
+    ...options,
+  });
+}
+
+/** Compares an exploration of the full graph with what plain enumeration says. */
+async function compare(system: TransitionSystem, plain: PlainSearch): Promise<void> {
+  const result = await run(system);
+  const { states, transitions, depth, cut, complete } = result;
+  expect({ states, transitions, depth, cut, complete }).toEqual({
+    states: plain.states,
+    transitions: plain.transitions,
+    depth: plain.depth,
+    cut: plain.cut,
+    complete: true,
+  });
+  for (const outcome of result.outcomes) {
+    const property = system.properties.find((p) => p.id === outcome.property)!;
+    const truth = plain.truth(property);
+    expect([outcome.property, outcome.verdict]).toEqual([property.id, truth.verdict]);
+    if (outcome.verdict !== "violated") continue;
+    expect(outcome.depthExact).toBe(true);
+    expect([outcome.property, outcome.schedule.steps.length]).toEqual([property.id, truth.depth]);
+    expect([...truth.kinds!]).toContain(outcome.finding.kind);
+    const reached = follow(system, outcome.schedule.steps);
+    expect(reached).toBeDefined();
+    if (property.check.c === "findings") {
+      expect(reached!.last!.findings.map((f) => system.findings[f]!.kind)).toContain(outcome.finding.kind);
+    } else expect(plain.nodes[plain.find(reached!.state!)!]!.depth).toBe(truth.depth);
+  }
+}
+
+describe("the explicit engine", () => {
+  test("agrees with plain enumeration on random systems", async () => {
+    let explored = 0;
+    const verdicts: Record<string, number> = {};
+    for (let seed = 1; seed <= 1500; seed++) {
+      const system = randomSystem(seed);
+      const plain = new PlainSearch(system, 600);
+      if (!plain.complete) continue;
+      explored++;
+      try {
+        await compare(system, plain);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${(error as Error).message}`);
+      }
+      for (const p of system.properties) {
+        const key = `${p.id} ${plain.truth(p).verdict}`;
+        verdicts[key] = (verdicts[key] ?? 0) + 1;
+      }
+    }
+    // The comparison means something only if every verdict of every property comes up.
+    expect(explored).toBeGreaterThan(1000);
+    for (const verdict of ["deadlock holds", "deadlock violated", "deadlock inconclusive", "again inconclusive"]) {
+      expect([verdict, (verdicts[verdict] ?? 0) > 4]).toEqual([verdict, true]);
+    }
+    for (const id of ["errors", "ebusy", "invariant", "rest", "again", "there", "deadlock"]) {
+      for (const verdict of ["holds", "violated", "vacuous"]) {
+        expect([`${id} ${verdict}`, verdicts[`${id} ${verdict}`]! > 4]).toEqual([`${id} ${verdict}`, true]);
+      }
+    }
+  }, 120_000);
+
+  test("counts what the peers count", async () => {
+    expect(await run(loopSystem(2, 2, 2))).toMatchObject({ states: 171_081, transitions: 380_596, complete: true });
+    const table = await run(philosophers(10));
+    expect(table).toMatchObject({ states: 154_450, transitions: 1_116_130 });
+    expect(table.outcomes[0]).toMatchObject({ verdict: "violated", finding: { kind: "deadlock" }, depthExact: true });
+  }, 60_000);
+
+  test("says how far it got when time or memory runs out", async () => {
+    const system = loopSystem(3, 2, 2);
+    const late = await run(system, { timeout: 0 });
+    expect(late.complete).toBe(false);
+    expect(late.outcomes).toContainEqual(
+      expect.objectContaining({ verdict: "inconclusive", reason: expect.stringMatching(/^time ran out: \d+ states/) }),
+    );
+    const full = await run(system, { memory: 1_000_000 });
+    expect(full.complete).toBe(false);
+    expect(full.outcomes).toContainEqual(
+      expect.objectContaining({ verdict: "inconclusive", reason: expect.stringMatching(/^memory ran out/) }),
+    );
+  }, 60_000);
+});
