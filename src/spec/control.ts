@@ -159,6 +159,8 @@ function sharedRead(expr: Expr): string | undefined {
       return sharedRead(expr.c) ?? sharedRead(expr.a) ?? sharedRead(expr.b);
     case "referenced":
       return `references to ${expr.pool}`;
+    case "alive":
+      return `whether a ${expr.pool} is alive`;
     case "ended":
     case "at":
       return `the place of ${expr.thread}`;

@@ -58,6 +58,8 @@ export type Expr =
   | { readonly e: "ite"; readonly c: Expr; readonly a: Expr; readonly b: Expr }
   /** True when some shared variable or some local of a thread, of pointer type, points to this object of the pool. */
   | { readonly e: "referenced"; readonly pool: string; readonly ptr: Expr }
+  /** True when the pointer is to an object of the pool that is alive. */
+  | { readonly e: "alive"; readonly pool: string; readonly ptr: Expr }
   /** In properties only: the thread (its name in `threads`) has ended. */
   | { readonly e: "ended"; readonly thread: string }
   /** In properties only: the next step of the thread is one that directly follows this label (of any inlined call). */

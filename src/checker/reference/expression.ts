@@ -41,6 +41,11 @@ export function evaluate(expr: Expr, scope: Scope): number {
       return evaluate(evaluate(expr.c, scope) !== 0 ? expr.a : expr.b, scope);
     case "referenced":
       return referenced(expr.pool, evaluate(expr.ptr, scope), scope) ? 1 : 0;
+    case "alive": {
+      const alive = scope.state.alive[expr.pool];
+      if (!alive) throw new ModelError(`pool ${expr.pool} is not declared`);
+      return alive[evaluate(expr.ptr, scope) - 1] ?? 0;
+    }
     case "ended":
       return scope.state.threads[threadIndex(expr.thread, scope.program)]!.frames.length === 0 ? 1 : 0;
     case "at": {

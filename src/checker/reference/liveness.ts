@@ -177,6 +177,7 @@ function reads(...exprs: readonly (Expr | undefined)[]): Names {
         visit(expr.b);
         return;
       case "referenced":
+      case "alive":
         visit(expr.ptr);
         return;
       default:

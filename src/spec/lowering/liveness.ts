@@ -29,6 +29,7 @@ function readsOfExpr(expr: Expr | undefined, read: (name: string) => void): void
       readsOfExpr(expr.b, read);
       return;
     case "referenced":
+    case "alive":
       readsOfExpr(expr.ptr, read);
       return;
     case "const":

@@ -48,6 +48,11 @@ export function resolve(expr: Expr, scope: Scope): SysExpr {
       return ifThenElse(resolve(expr.c, scope), resolve(expr.a, scope), resolve(expr.b, scope));
     case "referenced":
       return scope.referenced(poolNamed(expr.pool, scope.symbols.poolIndex, scope.site), resolve(expr.ptr, scope));
+    case "alive": {
+      const pool = poolNamed(expr.pool, scope.symbols.poolIndex, scope.site);
+      const slot = binary("-", resolve(expr.ptr, scope), constant(1));
+      return load(scope.symbols.pools[pool]!.alive, slot);
+    }
     case "ended":
       return scope.ended(expr.thread);
     case "at":
