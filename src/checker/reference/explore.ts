@@ -76,7 +76,7 @@ export function explore(program: Program, options: ReferenceOptions = {}): Refer
     complete: graph.stopped === undefined,
     states: graph.nodes.length + (cuts > 0 ? 1 : 0),
     transitions: graph.transitions,
-    depth: graph.nodes.at(-1)!.depth,
+    depth: Math.max(graph.nodes.at(-1)!.depth, graph.errorDepth ?? 0),
     seconds: (performance.now() - started) / 1000,
     reductions: [],
     cut: graph.cut,

@@ -33,6 +33,8 @@ export interface Graph {
   readonly transitions: number;
   /** Edges into the error state, by kind. */
   readonly cut: Readonly<Record<string, number>>;
+  /** Least number of steps to the error state; absent where it is not reached. */
+  readonly errorDepth?: number;
   readonly marks: ReadonlySet<string>;
   /** Statements that ran, as `siteKey`s. */
   readonly executed: ReadonlySet<string>;
@@ -65,6 +67,7 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
   const marks = new Set(interpreter.initialMarks);
   const executed = new Set(interpreter.initialExecuted.map(siteKey));
   let count = 0;
+  let errorDepth: number | undefined;
   let stopped: "states" | "time" | undefined;
 
   const idOf = (state: State, depth: number, parent?: { node: number; step: ScheduleStep }): number => {
@@ -102,6 +105,7 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
       if (transition.result.k === "error") {
         const { kind } = transition.result.error;
         cut[kind] = (cut[kind] ?? 0) + 1;
+        errorDepth ??= node.depth + 1;
         if (!transition.optional) node.liveError = true;
       } else {
         const to = idOf(transition.result.state, node.depth + 1, { node: id, step: transition.step });
@@ -110,8 +114,16 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
     }
     options.visit?.(id, node.state, transitions);
   }
-  const graph = { nodes, liveEdges, transitions: count, cut, marks, executed };
-  return stopped === undefined ? graph : { ...graph, stopped };
+  return {
+    nodes,
+    liveEdges,
+    transitions: count,
+    cut,
+    ...(errorDepth === undefined ? {} : { errorDepth }),
+    marks,
+    executed,
+    ...(stopped === undefined ? {} : { stopped }),
+  };
 }
 
 /** The steps that lead from the start to a node, as few as possible. */

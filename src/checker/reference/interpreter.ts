@@ -277,32 +277,41 @@ export class Interpreter {
       }
       return { frames: [{ fn: thread.fn, pc: 0, locals }] };
     });
-    const before: State = { vars, alive, threads };
-    const initial = produce(before, (draft) => {
-      for (const [thread, decl] of program.threads.entries()) {
-        const firing = newFiring(thread, []);
-        try {
-          this.#runLocal(draft, firing);
-        } catch (error) {
-          if (!(error instanceof PathError)) throw error;
-          const { kind, message, site } = error.notice;
-          throw new ModelError(`${kind} before the first step of ${decl.name}: ${message}`, site);
-        }
-        const finding = firing.findings[0];
-        if (finding !== undefined) {
-          const what = `${finding.kind} before the first step of ${decl.name}: ${finding.message}`;
-          throw new ModelError(`${what}; put a step before it`, finding.site);
-        }
-        if (firing.widths.length > 0) {
-          const site = firing.executed.at(-1);
-          throw new ModelError(`${decl.name} chooses before its first step; the initial state must be one`, site);
-        }
-        this.#clearDead(draft, thread);
-        marks.push(...firing.marks);
-        executed.push(...firing.executed);
-      }
-    });
+    const initial = program.threads.reduce<State>(
+      (state, _, thread) => this.#startThread(state, thread, marks, executed),
+      { vars, alive, threads },
+    );
     return freeze(initial, true);
+  }
+
+  /** Runs the local code before a thread's first step. */
+  #startThread(before: State, thread: number, marks: string[], executed: Site[]): State {
+    const { name, fn } = this.program.threads[thread]!;
+    const firing = newFiring(thread, []);
+    const refuse = (what: string, site: Site | undefined): never => {
+      throw new ModelError(
+        `before its first step ${name} ${what}; nothing has happened yet, so put a step before it`,
+        site,
+      );
+    };
+    const after = produce(before, (draft) => {
+      try {
+        this.#runLocal(draft, firing);
+      } catch (error) {
+        if (!(error instanceof PathError)) throw error;
+        refuse(`ends in ${error.notice.kind} (${error.notice.message})`, error.notice.site);
+      }
+      this.#clearDead(draft, thread);
+    });
+    const finding = firing.findings[0];
+    if (finding !== undefined) refuse(`reports ${finding.kind} (${finding.message})`, finding.site);
+    if (firing.widths.length > 0) refuse("chooses", firing.executed.at(-1));
+    if (after.vars !== before.vars || after.alive !== before.alive) {
+      refuse("changes shared state", this.program.functions[fn]!.site);
+    }
+    marks.push(...firing.marks);
+    executed.push(...firing.executed);
+    return after;
   }
 
   // ── Transitions ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -351,6 +360,7 @@ export class Interpreter {
     alternative: Alternative | undefined,
     patches: boolean,
   ): Transition[] {
+    const { kind } = this.program.threads[thread]!;
     const transitions: Transition[] = [];
     let plan: readonly number[] | undefined = [];
     while (plan !== undefined) {
@@ -383,7 +393,8 @@ export class Interpreter {
           name: [alternative?.name ?? "", ...firing.names].filter((n) => n !== "").join(", "),
           site: step.site,
           path: state.threads[thread]!.frames.map((frame) => frame.fn),
-          optional: firing.optional || alternative?.optional === true,
+          // An environment process owes nobody a move.
+          optional: firing.optional || alternative?.optional === true || kind === "environment",
           idle: alternative?.idle === true,
           result,
           findings: firing.findings,

@@ -49,6 +49,8 @@ export type ReplayResult =
 export interface ReplayOptions {
   /** Bound on the states of a re-exploration. Default 20,000. */
   readonly maxStates?: number;
+  /** The kind of finding that was recorded: preferred where the last step carries several of the property. */
+  readonly kind?: string;
 }
 
 /** Runs a schedule as far as it fits. */
@@ -93,7 +95,7 @@ export function replay(
   const run = runSchedule(interpreter, schedule);
   const { visits, misfit } = run;
   if (misfit !== undefined) return { fits: false, ...misfit, visits };
-  const verdict = judge(interpreter, property, run, options.maxStates ?? 20_000);
+  const verdict = judge(interpreter, property, run, options);
   return { fits: true, ...verdict, visits, ...(run.error === undefined ? {} : { error: run.error }) };
 }
 
@@ -107,8 +109,9 @@ function yes(finding: Finding): Judgement {
   return { violates: true, replayed: "full", message: finding.message, finding };
 }
 
-function judge(interpreter: Interpreter, property: PropertyDecl, run: Run, maxStates: number): Judgement {
+function judge(interpreter: Interpreter, property: PropertyDecl, run: Run, options: ReplayOptions): Judgement {
   const { check } = property;
+  const maxStates = options.maxStates ?? 20_000;
   const last = run.visits.at(-1)!;
   const own: Finding = { kind: property.kind, message: property.message };
 
@@ -116,7 +119,8 @@ function judge(interpreter: Interpreter, property: PropertyDecl, run: Run, maxSt
     const edge = run.error ?? last.transition;
     const notices = edge === undefined ? [] : [...edge.findings];
     if (edge?.result.k === "error") notices.push(edge.result.error);
-    const notice = notices.find(({ kind }) => check.kinds.includes(kind));
+    const of = notices.filter(({ kind }) => check.kinds.includes(kind));
+    const notice = of.find(({ kind }) => kind === options.kind) ?? of[0];
     if (notice === undefined) return no(`the last step has no finding of ${property.id}`);
     return yes({ kind: notice.kind, message: notice.message, thread: edge!.step.thread });
   }
