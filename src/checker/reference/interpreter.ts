@@ -360,7 +360,6 @@ export class Interpreter {
     alternative: Alternative | undefined,
     patches: boolean,
   ): Transition[] {
-    const { kind } = this.program.threads[thread]!;
     const transitions: Transition[] = [];
     let plan: readonly number[] | undefined = [];
     while (plan !== undefined) {
@@ -393,8 +392,7 @@ export class Interpreter {
           name: [alternative?.name ?? "", ...firing.names].filter((n) => n !== "").join(", "),
           site: step.site,
           path: state.threads[thread]!.frames.map((frame) => frame.fn),
-          // An environment process owes nobody a move.
-          optional: firing.optional || alternative?.optional === true || kind === "environment",
+          optional: firing.optional || alternative?.optional === true,
           idle: alternative?.idle === true,
           result,
           findings: firing.findings,

@@ -159,7 +159,7 @@ describe("deadlock", () => {
   test("an optional move rescues nobody", () => {
     const p = program({
       vars: [variable("flag", bool)],
-      functions: [fn("one", [waitFor("flag")]), fn("env", [step("signal", [set("flag", c(1))])])],
+      functions: [fn("one", [waitFor("flag")]), fn("env", [step("signal", [set("flag", c(1))], { optional: true })])],
       threads: [{ name: "one" }, { name: "env", kind: "environment" }],
       properties: deadlock,
     });
