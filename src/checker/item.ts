@@ -1,0 +1,333 @@
+/**
+ * One item of a run: a (protocol, variant, scenario, sizes, switches) with the properties to decide on its graph.
+ * Plain data in and out, so that it can run in any thread.
+ */
+import { relative, resolve, sep } from "node:path";
+import { ModelError } from "../spec/model-error.ts";
+import type { Program, Site } from "../spec/program.ts";
+import { type EngineName, runEngine } from "./engine.ts";
+import { compareWithExpectation } from "./expectation.ts";
+import type { Checked, CheckResult, Problem } from "./result.ts";
+import type { Assumptions, Trace } from "./trace/trace.ts";
+import { type Deviations, tracePath } from "./trace/trace-path.ts";
+import type { Exploration, Finding, Outcome, Progress, Schedule } from "./verdict.ts";
+
+export interface Item {
+  readonly program: Program;
+  /** The same with `msleep` waking only when nobody else can move; null where the protocol does not have both modes. */
+  readonly quiescent: Program | null;
+  /** The sizes are the declared defaults and the switches are settings the model asks its properties under. */
+  readonly atDefaults: boolean;
+  /** What is not at its default, for the trace's path. */
+  readonly deviations: Deviations;
+  /** Absolute path of the model's file, and of the root of its repository. */
+  readonly file: string;
+  readonly root: string;
+  /** Ids of the properties to decide. */
+  readonly properties: readonly string[];
+}
+
+export interface ItemOptions {
+  readonly engine: EngineName | "auto";
+  readonly reduction: boolean;
+  /** Milliseconds since the epoch (every thread has the same clock); Infinity for none. */
+  readonly deadline: number;
+  /** Bytes; Infinity for none. */
+  readonly memory: number;
+  readonly workers: number;
+  readonly coverage: boolean;
+}
+
+export interface Coverage {
+  readonly protocol: string;
+  readonly variant: string;
+  /** Statements of functions that some thread of the scenario can call. */
+  readonly statements: readonly Site[];
+  /** Those that no run of the scenario reached. */
+  readonly unreached: readonly Site[];
+  /** The whole graph was explored; otherwise "unreached" means no more than "not reached yet". */
+  readonly complete: boolean;
+}
+
+export interface ItemOutcome {
+  readonly checked: readonly Checked[];
+  readonly problems: readonly Problem[];
+  /** Evidence for an internal error, to be written to a file. */
+  readonly dump: unknown;
+  readonly coverage: Coverage | null;
+}
+
+/** States the reference interpreter visits for the coverage of one scenario. */
+const COVERAGE_STATES = 100_000;
+
+/** `auto`: the explicit search decides everything but liveness exactly and gives shortest schedules. */
+export function engineFor(engine: EngineName | "auto"): EngineName {
+  return engine === "auto" ? "explicit" : engine;
+}
+
+export function itemName(program: Program, deviations: Deviations): string {
+  const settings = Object.entries(deviations).map(([name, value]) => ` ${name}=${value}`);
+  return `${program.protocol} ${program.variant} ${program.scenario}${settings.join("")}`;
+}
+
+export async function runItem(
+  item: Item,
+  options: ItemOptions,
+  progress: (progress: Progress) => void,
+): Promise<ItemOutcome> {
+  const { program } = item;
+  const where = itemName(program, item.deviations);
+  const problems: Problem[] = [];
+  const checked: Checked[] = [];
+  let dump: unknown = null;
+  try {
+    const exploration = await explore(item.program, item.properties, options, progress);
+    for (const outcome of exploration.outcomes) {
+      const shown = await replayOutcome(item, outcome, options, progress);
+      if (shown.disagreement !== null) {
+        problems.push({ kind: "internal", where: `${where}, ${outcome.property}`, message: shown.disagreement });
+        dump = { engine: exploration, outcome, reference: shown.reference, program };
+        continue;
+      }
+      checked.push(resultOf(item, exploration, outcome, shown));
+    }
+    const silent = item.properties.filter((id) => !exploration.outcomes.some((o) => o.property === id));
+    if (silent.length > 0) {
+      problems.push({
+        kind: "internal",
+        where,
+        message: `${exploration.engine} gave no verdict on ${silent.join(", ")}`,
+      });
+    }
+    return { checked, problems, dump, coverage: options.coverage ? await coverageOf(program, options) : null };
+  } catch (error) {
+    problems.push(problemOf(error, where));
+    return { checked, problems, dump: { error: error instanceof Error ? error.stack : String(error) }, coverage: null };
+  }
+}
+
+/** Anything but a model's own mistake that ends an item is a mistake of ours. */
+export function problemOf(error: unknown, where: string): Problem {
+  if (error instanceof ModelError) {
+    const place = error.site === undefined ? "" : `${error.site.file}:${error.site.line}:${error.site.column}: `;
+    return { kind: "model", where, message: `${place}${error.message}` };
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { kind: "internal", where, message };
+}
+
+function secondsLeft(options: ItemOptions): number {
+  return Math.max(0, (options.deadline - Date.now()) / 1000);
+}
+
+function explore(
+  program: Program,
+  properties: readonly string[],
+  options: ItemOptions,
+  progress: (progress: Progress) => void,
+): Promise<Exploration> {
+  return runEngine(engineFor(options.engine), program, {
+    properties,
+    reduction: options.reduction,
+    timeout: secondsLeft(options),
+    memory: options.memory,
+    workers: options.workers,
+    progress,
+  });
+}
+
+interface Shown {
+  readonly finding: Finding | null;
+  readonly trace: Trace | null;
+  readonly replayed: "full" | "prefix" | null;
+  readonly label: Trace["label"];
+  /** Why the engine and the reference interpreter do not agree; null when they do. */
+  readonly disagreement: string | null;
+  readonly reference: unknown;
+}
+
+const NOTHING: Shown = {
+  finding: null,
+  trace: null,
+  replayed: null,
+  label: null,
+  disagreement: null,
+  reference: null,
+};
+
+/** Runs the counterexample of an outcome on the reference interpreter. Nobody sees one that has not been through here. */
+async function replayOutcome(
+  item: Item,
+  outcome: Outcome,
+  options: ItemOptions,
+  progress: (progress: Progress) => void,
+): Promise<Shown> {
+  const { program } = item;
+  const { Interpreter, replay, runSchedule } = await import("./reference/index.ts");
+  if (outcome.verdict === "inconclusive" && outcome.finding !== undefined && outcome.schedule !== undefined) {
+    const run = runSchedule(new Interpreter(program), outcome.schedule);
+    const error = run.error?.result.k === "error" ? run.error.result.error : undefined;
+    if (error?.kind !== outcome.finding.kind) {
+      const message = run.misfit?.message ?? "it does not end in that error on the reference interpreter";
+      return { ...NOTHING, disagreement: disagreement(outcome.finding, message), reference: run };
+    }
+    const finding: Finding = { ...outcome.finding, message: error.message };
+    const trace = await traceOf(item, outcome.property, outcome.schedule, run, finding, "inconclusive", null, true);
+    return { ...NOTHING, finding, trace, replayed: "full" };
+  }
+  if (outcome.verdict !== "violated") {
+    const finding = outcome.verdict === "inconclusive" ? (outcome.finding ?? null) : null;
+    return { ...NOTHING, finding };
+  }
+  const result = replay(program, outcome.schedule, outcome.property);
+  if (!result.fits || !result.violates || result.finding === undefined) {
+    return { ...NOTHING, disagreement: disagreement(outcome.finding, result.message), reference: result };
+  }
+  if (result.finding.kind !== outcome.finding.kind) {
+    const message = `the reference interpreter finds ${result.finding.kind} (${result.message})`;
+    return { ...NOTHING, disagreement: disagreement(outcome.finding, message), reference: result };
+  }
+  const label = await labelOf(item, outcome.property, options, progress);
+  const { finding } = result;
+  const { property, schedule, depthExact } = outcome;
+  const trace = await traceOf(item, property, schedule, result, finding, "violated", label, depthExact);
+  return { finding, trace, replayed: result.replayed, label, disagreement: null, reference: null };
+}
+
+function disagreement(finding: Finding, message: string): string {
+  return `a counterexample does not replay: the engine found ${finding.kind} (${finding.message}), but ${message}`;
+}
+
+async function traceOf(
+  item: Item,
+  property: string,
+  schedule: Schedule,
+  run: Parameters<typeof import("./trace/replayed-trace.ts").replayedTrace>[2],
+  finding: Finding,
+  verdict: Trace["verdict"],
+  label: Trace["label"],
+  depthExact: boolean,
+): Promise<Trace> {
+  const { replayedTrace } = await import("./trace/replayed-trace.ts");
+  const { root } = item;
+  const model = relative(root, resolve(item.file)).split(sep).join("/");
+  const assumptions = assumptionsOf(item.program, property);
+  return replayedTrace(item.program, schedule, run, {
+    root,
+    model,
+    property,
+    verdict,
+    finding,
+    label,
+    depthExact,
+    assumptions,
+  });
+}
+
+/** Whether a violation shows although msleep never wakes early; null where msleep has no modes, or time ran out. */
+async function labelOf(
+  item: Item,
+  property: string,
+  options: ItemOptions,
+  progress: (progress: Progress) => void,
+): Promise<Trace["label"]> {
+  if (item.quiescent === null || !item.quiescent.properties.some((p) => p.id === property)) return null;
+  const exploration = await explore(item.quiescent, [property], options, progress);
+  const outcome = exploration.outcomes.find((o) => o.property === property);
+  if (outcome?.verdict === "violated") return "structural";
+  // The search must have been complete for "only with an early return" to be known.
+  return outcome === undefined || outcome.verdict === "inconclusive" ? null : "timing";
+}
+
+function assumptionsOf(program: Program, property: string): Assumptions {
+  const check = program.properties.find((p) => p.id === property)?.check;
+  return { memory: "SC", fairness: check?.c === "temporal" ? "weak" : "none" };
+}
+
+function resultOf(item: Item, exploration: Exploration, outcome: Outcome, shown: Shown): Checked {
+  const { program } = item;
+  const reasoned = underApproximated(program, outcome);
+  const { verdict } = reasoned;
+  const reason = verdict === "vacuous" || verdict === "inconclusive" ? reasoned.reason : null;
+  const expected = program.expectations.find((e) => e.property === outcome.property);
+  const kind = shown.finding?.kind ?? null;
+  const trace = shown.trace === null ? null : tracePath(shown.trace, item.deviations);
+  const result: CheckResult = {
+    protocol: program.protocol,
+    variant: program.variant,
+    scenario: program.scenario,
+    property: outcome.property,
+    verdict,
+    ...compareWithExpectation(verdict, kind, reason, expected, item.atDefaults),
+    finding: shown.trace?.finding ?? namedFinding(program, shown.finding),
+    reason,
+    engine: exploration.engine,
+    method: exploration.method,
+    complete: exploration.complete,
+    reductions: exploration.reductions,
+    states: exploration.states,
+    transitions: exploration.transitions,
+    depth: verdict === "violated" ? (shown.trace?.steps.length ?? null) : null,
+    depthExact: outcome.verdict === "violated" ? outcome.depthExact : null,
+    seconds: exploration.seconds,
+    sizes: program.sizes,
+    switches: program.switches,
+    label: shown.label,
+    assumptions: assumptionsOf(program, outcome.property),
+    cut: exploration.cut,
+    replayed: shown.replayed,
+    trace,
+  };
+  const expectation = item.atDefaults ? (expected?.reason ?? null) : null;
+  return { result, counterexample: shown.trace, expectation, declared: declaredAt(item, outcome.property) };
+}
+
+/** The quiescent msleep explores too little for a proof; what holds in it is only not refuted. */
+function underApproximated(program: Program, outcome: Outcome): Outcome {
+  if (program.switches.msleep !== "quiescent" || (outcome.verdict !== "holds" && outcome.verdict !== "vacuous"))
+    return outcome;
+  const reason = "msleep=quiescent leaves out early wake-ups, so that finding nothing proves nothing";
+  return { property: outcome.property, verdict: "inconclusive", reason };
+}
+
+function namedFinding(program: Program, finding: Finding | null): CheckResult["finding"] {
+  if (finding === null) return null;
+  const thread = finding.thread === undefined ? null : (program.threads[finding.thread]?.name ?? null);
+  return { kind: finding.kind, thread, message: finding.message, at: null };
+}
+
+export function declaredAt(item: Item, property: string): Site {
+  const site = item.program.properties.find((p) => p.id === property)?.site;
+  // Ready-made properties are declared in this package; their place is the model that lists them.
+  if (site?.file.endsWith(".ts") === true) return site;
+  const file = relative(process.cwd(), item.file).split(sep).join("/");
+  return { file, line: 1, column: 1 };
+}
+
+/** Results of an item that did not run or did not finish: every property is inconclusive for this reason. */
+export function undecided(item: Item, engine: EngineName, reason: string): Checked[] {
+  const exploration: Exploration = {
+    engine,
+    method: "none",
+    complete: false,
+    states: null,
+    transitions: null,
+    depth: null,
+    seconds: 0,
+    reductions: [],
+    cut: {},
+    outcomes: [],
+  };
+  return item.properties.map((property) =>
+    resultOf(item, exploration, { property, verdict: "inconclusive", reason }, NOTHING),
+  );
+}
+
+async function coverageOf(program: Program, options: ItemOptions): Promise<Coverage> {
+  const { explore: exploreReference, Interpreter } = await import("./reference/index.ts");
+  const timeout = secondsLeft(options);
+  const run = exploreReference(program, { properties: [], maxStates: COVERAGE_STATES, timeout });
+  const statements = new Interpreter(program).statements();
+  const { protocol, variant } = program;
+  return { protocol, variant, statements, unreached: run.unreached, complete: run.complete };
+}

@@ -1,0 +1,179 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
+import { dirname } from "node:path";
+import { type CheckOptions, type CheckRun, planItems } from "../checker/check.ts";
+import { ENGINE_OPTIONS, ENGINES, type EngineName } from "../checker/engine.ts";
+import { exitStatus } from "../checker/result.ts";
+import { displayPath } from "../load/source-position.ts";
+import { coverageText } from "../report/coverage.ts";
+import type { ReportContext, Reporter } from "../report/reporter.ts";
+import { REPORTERS } from "../report/reporters.ts";
+import { nearestNames } from "../spec/nearest.ts";
+import { runPlan, writeTraces } from "./check-run.ts";
+import type { Arguments, Command, OptionSpecs } from "./command.ts";
+import { loadModels, modelFiles, selectionOf } from "./models.ts";
+import { packageVersion } from "./package-version.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Share of the machine's memory that a run takes for its tables unless told otherwise. */
+const MEMORY_SHARE = 0.75;
+
+/** Options of every command that searches. */
+export const SEARCH_OPTIONS: OptionSpecs = {
+  engine: { type: "string", value: "NAME", what: `auto (default), ${ENGINES.join(", ")}` },
+  param: { type: "string", multiple: true, value: "NAME=VALUE", what: "a size or a switch other than its default" },
+  workers: { type: "string", value: "N", what: "threads to use; default: one per core" },
+  timeout: { type: "string", value: "SECONDS", what: "for the run as a whole" },
+  memory: { type: "string", value: "MIB", what: "for the run as a whole; default: three quarters of the machine's" },
+  "no-reduction": { type: "boolean", what: "build and count the exact graph, even after a violation" },
+};
+
+export const check: Command = {
+  usage: "check [PROTOCOL | FILE.ts]...",
+  what: "check; default: all of models/",
+  options: {
+    variant: { type: "string", multiple: true, value: "V", what: "only this variant (repeatable)" },
+    scenario: { type: "string", multiple: true, value: "S", what: "only this scenario (repeatable)" },
+    property: { type: "string", multiple: true, value: "P", what: "only this property (repeatable)" },
+    ...SEARCH_OPTIONS,
+    reporter: {
+      type: "string",
+      multiple: true,
+      value: "NAME[=FILE]",
+      what: `${Object.keys(REPORTERS).join(", ")} (repeatable)`,
+    },
+    out: { type: "string", value: "DIR", what: "where traces go; default: counterexamples" },
+    shard: { type: "string", value: "I/N", what: "check part I of N" },
+    all: { type: "boolean", what: "print the counterexamples of expected violations too" },
+    coverage: { type: "boolean", what: "list the statements that no scenario of a variant reaches" },
+    typecheck: { type: "boolean", what: "type-check the models with tsc first" },
+  },
+  run: runCheck,
+};
+
+async function runCheck(args: Arguments): Promise<number> {
+  // Everything that can be wrong with the command line is said before anything takes time.
+  const options: CheckOptions = {
+    ...searchOptions(args),
+    coverage: args.flag("coverage"),
+    shard: shardOf(args.text("shard")),
+  };
+  const outputs = outputsOf(args.list("reporter"));
+  const directory = args.text("out") ?? "counterexamples";
+  if (directory === "") throw new UsageError("--out needs the name of a directory");
+
+  if (args.flag("typecheck")) {
+    const { typecheckModels } = await import("../load/typecheck.ts");
+    const errors = typecheckModels(modelFiles(args.positionals));
+    if (errors.length > 0) {
+      process.stderr.write(`${errors.join("\n")}\n`);
+      return 2;
+    }
+  }
+
+  const loaded = await loadModels(args.positionals);
+  const params = args.list("param");
+  const filters = {
+    variants: args.list("variant"),
+    scenarios: args.list("scenario"),
+    properties: args.list("property"),
+    params,
+  };
+  // With models that do not load, names they may have declared cannot be told from misspelt ones.
+  const filtered = Object.values(filters).some((f) => f.length > 0);
+  const selection = selectionOf(loaded.models, loaded.models.length === 0 ? NO_FILTERS : filters);
+  const plan = planItems(loaded.models, selection);
+  if (plan.items.length === 0 && plan.problems.length === 0 && loaded.problems.length === 0) {
+    const why = filtered ? "each name exists, but no scenario has all of them" : "the models have no scenarios";
+    throw new UsageError(`nothing is left to check: ${why}; see \`lockstep list\``);
+  }
+  const run = await runPlan({ items: plan.items, problems: [...loaded.problems, ...plan.problems] }, options);
+  await writeTraces(run, directory);
+  report(run, outputs, {
+    version: packageVersion(),
+    directory: displayPath(directory).replace(/\/$/, ""),
+    all: args.flag("all"),
+    color: process.stdout.isTTY === true && !process.env.NO_COLOR,
+  });
+  if (options.coverage) process.stdout.write(coverageText(run.coverage));
+  return exitStatus(run);
+}
+
+const NO_FILTERS = { variants: [], scenarios: [], properties: [], params: [] };
+
+export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | "shard"> {
+  const engine: EngineName | "auto" = args.choice("engine", ["auto", ...ENGINES]) ?? "auto";
+  if (engine !== "auto") {
+    for (const option of ["workers", "memory", "no-reduction"] as const) {
+      if (args.has(option) && !ENGINE_OPTIONS[engine].has(option)) {
+        const able = ENGINES.filter((e) => ENGINE_OPTIONS[e].has(option)).join(", ");
+        throw new UsageError(
+          `--${option} has no effect on the engine ${engine}; it has one on ${able}, and under auto`,
+        );
+      }
+    }
+  }
+  const memory = args.number("memory", "a number of MiB above 0", false);
+  return {
+    engine,
+    reduction: !args.flag("no-reduction"),
+    timeout: args.number("timeout", "a number of seconds above 0", false) ?? Number.POSITIVE_INFINITY,
+    memory: memory === undefined ? Math.floor(totalmem() * MEMORY_SHARE) : memory * 2 ** 20,
+    workers: args.number("workers", "a whole number above 0", true) ?? availableParallelism(),
+  };
+}
+
+function shardOf(text: string | undefined): CheckOptions["shard"] {
+  if (text === undefined) return { index: 1, of: 1 };
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const index = Number(match?.[1]);
+  const of = Number(match?.[2]);
+  if (match === null || index < 1 || index > of) {
+    throw new UsageError(`--shard ${text}: expected i/n with i from 1 to n, for example 1/4`);
+  }
+  return { index, of };
+}
+
+interface Output {
+  readonly reporter: Reporter;
+  /** Undefined: stdout. */
+  readonly file: string | undefined;
+}
+
+function outputsOf(words: readonly string[]): Output[] {
+  const outputs = (words.length === 0 ? ["default"] : words).map((word) => {
+    const at = word.indexOf("=");
+    const name = at < 0 ? word : word.slice(0, at);
+    const file = at < 0 ? undefined : word.slice(at + 1);
+    const reporter = Object.hasOwn(REPORTERS, name) ? REPORTERS[name] : undefined;
+    if (reporter === undefined) {
+      const names = Object.keys(REPORTERS);
+      throw new UsageError(`no reporter is called ${name}; there are ${names.join(", ")}.${nearestNames(name, names)}`);
+    }
+    if (file === "") throw new UsageError(`--reporter ${word}: the file's name is missing`);
+    return { reporter, file, name };
+  });
+  const toScreen = outputs.filter((o) => o.file === undefined);
+  if (toScreen.length > 1) {
+    const names = toScreen.map((o) => o.name).join(" and ");
+    throw new UsageError(
+      `the reporters ${names} would both write to stdout; give all but one a file: --reporter NAME=FILE`,
+    );
+  }
+  return outputs;
+}
+
+function report(run: CheckRun, outputs: readonly Output[], context: ReportContext): void {
+  for (const { reporter, file } of outputs) {
+    if (file === undefined) {
+      process.stdout.write(reporter(run, context));
+    } else {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, reporter(run, { ...context, color: false }));
+    }
+  }
+  // A machine-readable report on stdout does not tell a person what went wrong.
+  if (outputs.every((o) => o.reporter !== REPORTERS.default)) {
+    for (const problem of run.problems) process.stderr.write(`lockstep: ${problem.where}: ${problem.message}\n`);
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * A counterexample as text a kernel developer can paste into a mail: what went wrong, who waits for whom and who holds
+ * what, the schedule as it was executed with one column per thread, what was assumed, and how to replay it.
+ * Plain ASCII, no colours; 100 columns for up to three threads.
+ */
+import { changesOf, heldLocks, type Trace, type TraceStep } from "../checker/trace/trace.ts";
+
+const WIDTH = 100;
+/** Below this a kernel call no longer fits beside its neighbours; with more threads the table grows wider instead. */
+const NARROWEST = 30;
+const NUMBER = 4;
+
+export interface CounterexampleOptions {
+  /** The trace's file as the reader would type it; null when none was written. */
+  readonly file: string | null;
+  /** Full state of every variable after the last step, too. */
+  readonly full?: boolean;
+}
+
+export function counterexampleText(trace: Trace, options: CounterexampleOptions): string {
+  const sections = [
+    headline(trace),
+    waiting(trace),
+    [...schedule(trace), "", `*** ${verdictWord(trace)} ***`],
+    options.full === true ? finalState(trace) : [],
+    assumptions(trace),
+    options.file === null ? [] : [`Replay: npx lockstep replay ${options.file}`],
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")}\n`;
+}
+
+/** The schedule alone, one column per thread. */
+export function scheduleText(trace: Trace): string {
+  return schedule(trace).join("\n");
+}
+
+/** Every variable in the last state. */
+export function finalStateText(trace: Trace): string {
+  return finalState(trace).join("\n");
+}
+
+/** Settings other than none at all, e.g. `udev=2 msleep=any`. */
+export function settingsText(settings: Pick<Trace, "sizes" | "switches">): string {
+  return Object.entries({ ...settings.sizes, ...settings.switches })
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
+
+function headline(trace: Trace): string[] {
+  const { finding } = trace;
+  const who = finding.thread === null ? "" : `[${finding.thread}] `;
+  const settings = settingsText(trace);
+  const steps = trace.steps.length === 1 ? "1 step" : `${trace.steps.length} steps`;
+  const switches = contextSwitches(trace.steps);
+  const shortest = trace.depthExact ? " (no shorter one exists)" : "";
+  const lasso = trace.loop === null ? "" : `, of which ${trace.steps.length - trace.loop} repeat for ever`;
+  return [
+    ...wrap(`${finding.kind.toUpperCase()}: ${who}${finding.message}`, WIDTH, "  "),
+    ...(finding.at === null ? [] : wrap(`at ${finding.at}`, WIDTH, "   ")),
+    ...wrap(
+      `${trace.protocol} ${trace.variant}, ${trace.scenario}${settings === "" ? "" : ` (${settings})`}, property ${trace.property}`,
+      WIDTH,
+      "  ",
+    ),
+    `${steps}${shortest}${lasso}, ${switches} context ${switches === 1 ? "switch" : "switches"}${labelText(trace)}`,
+  ];
+}
+
+function labelText(trace: Trace): string {
+  if (trace.label === "structural") return "; structural: msleep need not return early for it";
+  if (trace.label === "timing") return "; timing: it needs an msleep that returns before the others are done";
+  return "";
+}
+
+function contextSwitches(steps: readonly TraceStep[]): number {
+  return steps.filter((step, i) => i > 0 && step.thread !== steps[i - 1]?.thread).length;
+}
+
+/** The wait-for relation and the locks at the end of the trace. */
+function waiting(trace: Trace): string[] {
+  const end = trace.states.length - 1;
+  const held = heldLocks(trace, end);
+  const lines: string[] = [];
+  for (const [t, thread] of trace.threads.entries()) {
+    const at = trace.states[end]?.threads[t];
+    if (at === undefined || at.on === null || at.status !== "blocked") continue;
+    const since = lastStepOf(trace, t);
+    const reached = since === 0 ? "from the start" : `after step ${since}`;
+    lines.push(...wrap(`[${thread.name}] in ${at.fn}() waits for ${at.on} (${reached})`, WIDTH - 2, "    "));
+    if (at.holder === null) continue;
+    const lock = held.find((h) => h.thread === at.holder && sameLock(h.lock, at.on ?? ""));
+    const self = at.holder === thread.name ? ", that is, by itself" : "";
+    lines.push(`    held by [${at.holder}]${lock === undefined ? "" : ` ${sinceText(trace, lock.since)}`}${self}`);
+  }
+  const stuck = lines.length > 0 ? ["Who waits for whom:", ...lines.map((line) => `  ${line}`)] : [];
+  if (held.length === 0) return stuck;
+  const locks = held.flatMap((h) =>
+    wrap(`[${h.thread}] ${h.lock} (${h.kind}) ${sinceText(trace, h.since)}`, WIDTH - 2, "    "),
+  );
+  return [...stuck, "Locks held at the end:", ...locks.map((line) => `  ${line}`)];
+}
+
+/** A wait is on `lo->lo_ctl_mutex`, the variable of its owner may be titled `lo->lo_ctl_mutex owner`. */
+function sameLock(held: string, waited: string): boolean {
+  return held === waited || held.startsWith(waited) || waited.startsWith(held);
+}
+
+function sinceText(trace: Trace, since: number): string {
+  const step = trace.steps[since - 1];
+  return step === undefined ? "from the start" : `since step ${since}, ${step.call} in ${step.fn}()`;
+}
+
+/** The last step (from 1) that a thread took; 0 if none. */
+function lastStepOf(trace: Trace, thread: number): number {
+  const name = trace.threads[thread]?.name;
+  for (let i = trace.steps.length; i > 0; i--) {
+    if (trace.steps[i - 1]?.thread === name) return i;
+  }
+  return 0;
+}
+
+/** One column per thread that does anything; each cell is one step. */
+function schedule(trace: Trace): string[] {
+  const end = trace.states.length - 1;
+  const shown = trace.threads.filter(
+    (thread, t) =>
+      trace.steps.some((step) => step.thread === thread.name) || trace.states[end]?.threads[t]?.status === "blocked",
+  );
+  if (shown.length === 0) return ["Schedule: the initial state itself, before any step."];
+  const column = Math.max(NARROWEST, Math.floor((WIDTH - NUMBER) / shown.length));
+  const text = column - 2;
+  const row = (number: string, lane: number, line: string): string =>
+    `${number.padStart(NUMBER - 1)} ${" ".repeat(lane * column)}${line}`.trimEnd();
+  const header = shown.map((thread) => clip(laneTitle(thread), text).padEnd(column)).join("");
+  const rule = shown.map((thread) => "-".repeat(clip(laneTitle(thread), text).length).padEnd(column)).join("");
+  const lines = [
+    "Schedule, as executed:",
+    "",
+    `${" ".repeat(NUMBER)}${header}`.trimEnd(),
+    `${" ".repeat(NUMBER)}${rule}`.trimEnd(),
+  ];
+
+  for (const [index, step] of trace.steps.entries()) {
+    if (index === trace.loop) lines.push("    *** from here on for ever ***");
+    const lane = shown.findIndex((thread) => thread.name === step.thread);
+    const previous = trace.steps[index - 1];
+    // The function heads its steps, as in the tables of commit messages; again after each switch of threads.
+    if (previous?.thread !== step.thread || previous.fn !== step.fn || index === trace.loop) {
+      for (const line of wrap(`${step.fn}()  ${step.at}`, text, "    ")) lines.push(row("", lane, line));
+    }
+    const outcome = step.outcome === "" ? "" : `  => ${step.outcome}`;
+    for (const [i, line] of wrap(`${step.call}${outcome}`, text - 1, "    ").entries()) {
+      lines.push(row(i === 0 ? String(index + 1) : "", lane, ` ${line}`));
+    }
+    for (const change of changesOf(trace, index)) {
+      const mark = change.observer ? "(" : "";
+      const close = change.observer ? ")" : "";
+      const diff = `${mark}${change.what} ${change.from} -> ${change.to}${close}`;
+      for (const line of wrap(diff, text - 3, "  ")) lines.push(row("", lane, `   ${line}`));
+    }
+    for (const finding of step.findings) {
+      for (const line of wrap(`*** ${finding.kind}: ${finding.message}`, text - 1, "  "))
+        lines.push(row("", lane, ` ${line}`));
+    }
+    lines.push(...newlyBlocked(trace, index + 1, shown, row, text));
+  }
+  if (trace.loop !== null) lines.push(`    *** back to step ${trace.loop + 1} ***`);
+  return lines;
+}
+
+function laneTitle(thread: { readonly name: string; readonly kind: string; readonly cpu: number | null }): string {
+  const where = thread.cpu === null ? "" : `, CPU${thread.cpu}`;
+  return thread.kind === "task" ? `${thread.name}${where}` : `${thread.name} (${thread.kind}${where})`;
+}
+
+/** `<waits for …>` in the column of each thread that is blocked in this state and was not in the one before. */
+function newlyBlocked(
+  trace: Trace,
+  index: number,
+  shown: readonly { readonly name: string }[],
+  row: (number: string, lane: number, line: string) => string,
+  text: number,
+): string[] {
+  const lines: string[] = [];
+  for (const [t, thread] of trace.threads.entries()) {
+    const now = trace.states[index]?.threads[t];
+    const before = trace.states[index - 1]?.threads[t];
+    const lane = shown.findIndex((s) => s.name === thread.name);
+    if (lane < 0 || now === undefined) continue;
+    // A thread that stepped has come to a new wait even if it was at one before.
+    const moved = trace.steps[index - 1]?.thread === thread.name;
+    if (now.status === "blocked" && (moved || before?.status !== "blocked")) {
+      const holder = now.holder === null ? "" : `, held by ${now.holder}`;
+      for (const line of wrap(`<blocked: ${now.on ?? now.call}${holder}>`, text - 1, "  "))
+        lines.push(row("", lane, ` ${line}`));
+    } else if (now.status === "resting" && moved) {
+      for (const line of wrap(`<at rest: ${now.on ?? now.call}>`, text - 1, "  "))
+        lines.push(row("", lane, ` ${line}`));
+    } else if (before?.status === "blocked" && now.status === "ready" && !moved) {
+      lines.push(row("", lane, " <may go on>"));
+    } else if (now.status === "ended" && before?.status !== "ended") {
+      lines.push(row("", lane, " <ends>"));
+    }
+  }
+  return lines;
+}
+
+function verdictWord(trace: Trace): string {
+  return trace.finding.kind.toUpperCase().replaceAll("-", " ");
+}
+
+function finalState(trace: Trace): string[] {
+  const end = trace.states[trace.states.length - 1];
+  if (end === undefined) return [];
+  const empty: Trace = { ...trace, states: [{ ...end, values: end.values.map((v) => v.map(() => Number.NaN)) }, end] };
+  return ["State at the end:", ...changesOf(empty, 0).map((change) => `  ${change.what} = ${change.to}`)];
+}
+
+function assumptions(trace: Trace): string[] {
+  const fairness = trace.assumptions.fairness === "none" ? "no fairness" : `${trace.assumptions.fairness} fairness`;
+  const memory = trace.assumptions.memory === "SC" ? "sequential consistency" : trace.assumptions.memory;
+  return wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, WIDTH, "  ");
+}
+
+function clip(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}~`;
+}
+
+/** Breaks at blanks; a word longer than the line is broken where it must be. Continuation lines get `indent`. */
+export function wrap(text: string, width: number, indent: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    let rest = word;
+    const separator = line === "" || line === indent ? "" : " ";
+    if (line.length + separator.length + rest.length <= width) {
+      line += separator + rest;
+      continue;
+    }
+    if (line.trim() !== "") {
+      lines.push(line);
+      line = indent;
+    }
+    while (line.length + rest.length > width) {
+      const room = width - line.length;
+      lines.push(line + rest.slice(0, room));
+      rest = rest.slice(room);
+      line = indent;
+    }
+    line += rest;
+  }
+  lines.push(line);
+  return lines;
+}

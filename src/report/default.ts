@@ -1,0 +1,195 @@
+/**
+ * The report for people: a table that is taken in at a glance, then what needs attention, then counterexamples.
+ */
+import type { Checked, CheckReport, CheckResult } from "../checker/result.ts";
+import { counterexampleText, wrap } from "./counterexample.ts";
+import type { ReportContext, Reporter } from "./reporter.ts";
+import { cellName, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
+
+/** With no more cells than this the reader has asked for them, so their counterexamples are shown, expected or not. */
+const FEW = 4;
+
+const RED = 31;
+const GREEN = 32;
+const YELLOW = 33;
+
+export const defaultReporter: Reporter = (report, context) => {
+  const sections: string[] = [];
+  for (const protocol of new Set(report.checked.map((c) => c.result.protocol))) {
+    sections.push(
+      table(
+        protocol,
+        report.checked.filter((c) => c.result.protocol === protocol),
+        context,
+      ),
+    );
+  }
+  if (report.checked.length > 0) sections.push(legend(report.checked));
+  const notes = attention(report);
+  if (notes.length > 0) sections.push(notes.join("\n"));
+  sections.push(...counterexamples(report, context));
+  sections.push(summary(report, context));
+  return `${sections.join("\n\n")}\n`;
+};
+
+function symbol(result: CheckResult): string {
+  if (result.finding?.kind === "model-error") return "E!";
+  const mark = { holds: "ok", violated: "x", vacuous: "~", inconclusive: "?" }[result.verdict];
+  return result.asExpected || result.verdict === "inconclusive" ? mark : `${mark}!`;
+}
+
+function paint(text: string, color: number, context: ReportContext): string {
+  return context.color ? `\u001b[${color}m${text}\u001b[0m` : text;
+}
+
+function colorOf(result: CheckResult): number {
+  return isWrong(result) ? RED : isOpen(result) ? YELLOW : GREEN;
+}
+
+interface Row {
+  readonly variant: string;
+  readonly scenario: string;
+  readonly cells: Map<string, CheckResult>;
+}
+
+function table(protocol: string, checked: readonly Checked[], context: ReportContext): string {
+  const properties = [...new Set(checked.map((c) => c.result.property))];
+  const common = commonSettings(checked.map((c) => c.result));
+  const rows = new Map<string, Row>();
+  for (const { result } of checked) {
+    const key = `${result.variant}\n${result.scenario}\n${settingsOf(result)}`;
+    const own = difference(result, common);
+    const scenario = own === "" ? result.scenario : `${result.scenario} ${own}`;
+    const row = rows.get(key) ?? { variant: result.variant, scenario, cells: new Map() };
+    row.cells.set(result.property, result);
+    rows.set(key, row);
+  }
+  // Property names stand above their narrow columns, broken at hyphens.
+  const heads = properties.map((id) => id.split("-").map((part, i, all) => (i < all.length - 1 ? `${part}-` : part)));
+  const height = Math.max(...heads.map((head) => head.length));
+  const widths = heads.map((head) => Math.max(3, ...head.map((part) => part.length)));
+  const variantWidth = Math.max("variant".length, ...[...rows.values()].map((row) => row.variant.length));
+  const scenarioWidth = Math.max("scenario".length, ...[...rows.values()].map((row) => row.scenario.length));
+  const lines = [protocol, ""];
+  for (let i = 0; i < height; i++) {
+    const last = i === height - 1;
+    const parts = heads.map((head, c) => (head[i - (height - head.length)] ?? "").padEnd(widths[c] ?? 0));
+    const left = `${(last ? "variant" : "").padEnd(variantWidth)}  ${(last ? "scenario" : "").padEnd(scenarioWidth)}`;
+    lines.push(`  ${left}  ${parts.join("  ")}`.trimEnd());
+  }
+  let previous = "";
+  for (const row of rows.values()) {
+    const cells = properties.map((id, c) => {
+      const result = row.cells.get(id);
+      if (result === undefined) return " ".repeat(widths[c] ?? 0);
+      const text = symbol(result);
+      return paint(text, colorOf(result), context) + " ".repeat((widths[c] ?? 0) - text.length);
+    });
+    const variant = row.variant === previous ? "" : row.variant;
+    previous = row.variant;
+    lines.push(
+      `  ${variant.padEnd(variantWidth)}  ${row.scenario.padEnd(scenarioWidth)}  ${cells.join("  ")}`.trimEnd(),
+    );
+  }
+  return lines.join("\n");
+}
+
+/** The settings most results of each scenario share; rows name only what differs from them. */
+function commonSettings(results: readonly CheckResult[]): Map<string, string> {
+  const counts = new Map<string, Map<string, number>>();
+  for (const result of results) {
+    for (const [name, value] of Object.entries({ ...result.sizes, ...result.switches })) {
+      const key = `${result.scenario} ${name}`;
+      const values = counts.get(key) ?? new Map<string, number>();
+      values.set(String(value), (values.get(String(value)) ?? 0) + 1);
+      counts.set(key, values);
+    }
+  }
+  return new Map(
+    [...counts].map(([key, values]) => [key, [...values].reduce((a, b) => (b[1] > a[1] ? b : a))[0]] as const),
+  );
+}
+
+function difference(result: CheckResult, common: ReadonlyMap<string, string>): string {
+  return Object.entries({ ...result.sizes, ...result.switches })
+    .filter(([name, value]) => common.get(`${result.scenario} ${name}`) !== String(value))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
+
+function legend(checked: readonly Checked[]): string {
+  const used = new Set(checked.map((c) => symbol(c.result)));
+  const meanings: readonly (readonly [string, string])[] = [
+    ["ok", "holds"],
+    ["x", "violated, as expected"],
+    ["~", "vacuous, as expected"],
+    ["?", "inconclusive"],
+    ["ok!", "holds, not as expected"],
+    ["x!", "VIOLATED, not as expected"],
+    ["~!", "VACUOUS, not as expected"],
+    ["E!", "the model errs"],
+  ];
+  return meanings
+    .filter(([mark]) => used.has(mark))
+    .map(([mark, meaning]) => `${mark} ${meaning}`)
+    .join("   ");
+}
+
+/** One paragraph for each result that is wrong or open. */
+function attention(report: CheckReport): string[] {
+  const lines: string[] = [];
+  for (const checked of report.checked) {
+    const { result } = checked;
+    if (!isWrong(result) && !isOpen(result)) continue;
+    const where = `${cellName(result, difference(result, new Map()))}, ${result.property}`;
+    lines.push(
+      ...wrap(
+        `${isWrong(result) ? "not as expected" : "not decided"}: ${where}: ${verdictSentence(checked)}`,
+        100,
+        "    ",
+      ),
+    );
+  }
+  for (const problem of report.problems) {
+    const what = problem.kind === "internal" ? "INTERNAL ERROR" : "model error";
+    lines.push(`${what}: ${problem.where}: ${problem.message}`);
+  }
+  return lines;
+}
+
+function counterexamples(report: CheckReport, context: ReportContext): string[] {
+  const all = context.all || report.checked.length <= FEW;
+  return report.checked
+    .filter((c) => c.counterexample !== null && (all || isWrong(c.result)))
+    .map(({ result, counterexample }) => {
+      const file = result.trace === null ? null : `${context.directory}/${result.trace}`;
+      const text = counterexample === null ? "" : counterexampleText(counterexample, { file }).trimEnd();
+      return `${"=".repeat(100)}\n${text}`;
+    });
+}
+
+function summary(report: CheckReport, context: ReportContext): string {
+  const results = report.checked.map((c) => c.result);
+  const count = (verdict: string): number => results.filter((r) => r.verdict === verdict).length;
+  const parts = [`${count("holds")} hold`];
+  const violated = results.filter((r) => r.verdict === "violated");
+  if (violated.length > 0) {
+    const expected = violated.filter((r) => r.asExpected).length;
+    parts.push(`${violated.length} violated (${expected === violated.length ? "all" : expected} as expected)`);
+  }
+  if (count("vacuous") > 0) parts.push(`${count("vacuous")} vacuous`);
+  if (count("inconclusive") > 0) parts.push(`${count("inconclusive")} inconclusive`);
+  const verdicts = results.length === 1 ? "1 verdict" : `${results.length} verdicts`;
+  const wrong = results.filter((r) => isWrong(r)).length;
+  const judgement =
+    report.problems.length > 0
+      ? paint(`${report.problems.length} not checked because of errors`, RED, context)
+      : wrong > 0
+        ? paint(`${wrong} not as expected`, RED, context)
+        : results.some((r) => isOpen(r))
+          ? paint("nothing wrong, but not everything was decided", YELLOW, context)
+          : paint("everything as expected", GREEN, context);
+  const interrupted = report.interrupted ? "INTERRUPTED; what had finished: " : "";
+  const memory = results.length > 0 ? " Sequential consistency throughout." : "";
+  return `${interrupted}${verdicts}: ${parts.join(", ")}; ${judgement}. ${report.seconds.toFixed(1)} s.${memory}`;
+}

@@ -1,0 +1,60 @@
+/** Sentences about one result that several formats print. */
+import type { Checked, CheckReport, CheckResult } from "../checker/result.ts";
+
+/** `loop-partscan lei-2015 set-status-vs-open` and, at other than default settings, those. */
+export function cellName(result: CheckResult, settings: string): string {
+  return `${result.protocol} ${result.variant} ${result.scenario}${settings === "" ? "" : ` (${settings})`}`;
+}
+
+/** What differs from the commonest settings of the scenario's results; traces carry it in their path. */
+export function settingsOf(result: CheckResult): string {
+  const all = { ...result.sizes, ...result.switches };
+  return Object.entries(all)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
+
+/** One sentence: what the verdict is, and where it is not as expected, what was expected. */
+export function verdictSentence(checked: Checked): string {
+  const { result } = checked;
+  const what = verdictText(result);
+  if (result.asExpected) return checked.expectation === null ? what : `${what} (as expected: ${checked.expectation})`;
+  if (result.expected === null || result.expected === "holds") return what;
+  return `${what}, but the model expects it to be ${result.expected}: ${checked.expectation ?? ""}`;
+}
+
+function verdictText(result: CheckResult): string {
+  switch (result.verdict) {
+    case "holds":
+      return "holds";
+    case "violated": {
+      const who = result.finding?.thread ? ` [${result.finding.thread}]` : "";
+      return `violated: ${result.finding?.kind ?? ""}${who}, ${result.finding?.message ?? ""}`;
+    }
+    case "vacuous":
+      return `vacuous: ${result.reason ?? ""}`;
+    case "inconclusive":
+      return `inconclusive: ${result.reason ?? ""}`;
+  }
+}
+
+/** Inconclusive where the model does not expect it: the run is not complete, though nothing is wrong. */
+export function isOpen(result: CheckResult): boolean {
+  return result.verdict === "inconclusive" && !(result.asExpected && result.expected === "inconclusive");
+}
+
+export function isWrong(result: CheckResult): boolean {
+  return result.finding?.kind === "model-error" || (!result.asExpected && result.verdict !== "inconclusive");
+}
+
+/** Results in groups of equal protocol, variant, scenario and settings, in their order. */
+export function groupByCell(report: CheckReport): Checked[][] {
+  const groups = new Map<string, Checked[]>();
+  for (const checked of report.checked) {
+    const key = cellName(checked.result, settingsOf(checked.result));
+    const group = groups.get(key) ?? [];
+    group.push(checked);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
