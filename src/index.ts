@@ -73,21 +73,7 @@ export { may_signal, signal_pending } from "./spec/primitives/signal.ts";
 export { MSLEEP_SWITCH, msleep } from "./spec/primitives/sleep.ts";
 export * from "./spec/primitives/spinlock.ts";
 export type * from "./spec/program.ts";
-export {
-  atomicSleep,
-  atRest,
-  dataRace,
-  deadlock,
-  ended,
-  invariant,
-  lockDiscipline,
-  memorySafety,
-  noEbusy,
-  noFinding,
-  type Property,
-  staysPossible,
-  temporal,
-} from "./spec/properties.ts";
+export * from "./spec/properties.ts";
 export { type Struct, type StructPointer, struct } from "./spec/struct.ts";
 export { bool, enumeration, errno, int, ptr, type Type, threadId } from "./spec/types.ts";
 export { Bool, Enum, Errno, Int, NULL, type Null, Pointer, Thread, Value } from "./spec/value.ts";

@@ -1,6 +1,6 @@
 /** Protocols: variants, scenarios, threads, properties and expectations, and the recording of one of their instances. */
 
-import type { Data, Observer } from "./access.ts";
+import type { Cell } from "./cell.ts";
 import type { Replacement } from "./function.ts";
 import { ModelError } from "./model-error.ts";
 import { nearest } from "./nearest.ts";
@@ -9,6 +9,7 @@ import { emitExitChecks } from "./primitives/held.ts";
 import type { Expectation, Expr, FindingKind, Program, PropertyDecl, Site, ThreadDecl } from "./program.ts";
 import type { Property } from "./properties.ts";
 import { callSite, type FunctionSource, Recording, recording, recordWith } from "./recording.ts";
+import type { Type } from "./types.ts";
 import type { Value } from "./value.ts";
 
 export interface ThreadSpec {
@@ -415,8 +416,14 @@ export function switched(name: string, value: string): boolean {
   return actual === value;
 }
 
+/** A variable a scenario may give another initial value: plain data, an observer, an atomic, a bit, a counter. */
+export interface Initial<V extends Value, In> {
+  readonly type: Type<V, In>;
+  cell(): Cell;
+}
+
 /** Sets the initial value of a variable in a scenario's `start`. */
-export function initially<V extends Value, In>(data: Data<V, In> | Observer<V, In>, value: In): void {
+export function initially<V extends Value, In>(data: Initial<V, In>, value: In): void {
   const site = callSite();
   const r = recording();
   if (r.inFunction)

@@ -105,6 +105,8 @@ export interface Alternative {
 export interface Wait {
   /** Text for people, e.g. `lo->lo_ctl_mutex`. */
   readonly on: string;
+  /** What kind of thing it is (mutex, spinlock, rwsem …), for fairness. */
+  readonly kind?: string;
   /** The thread that holds it (0: nobody in particular), evaluated in the state of the wait. */
   readonly holder?: Expr;
   /** Waiting here is legitimate while this holds: a resting wait. */
@@ -125,6 +127,8 @@ export interface Step {
   readonly checks: readonly Stmt[];
   readonly alternatives: readonly Alternative[];
   readonly wait?: Wait;
+  /** The thread gives up its CPU here even if it could go on (msleep, schedule): matters with one CPU only. */
+  readonly yields?: boolean;
   /** Plain (unmarked, unprotected) accesses to shared data, for the data-race check. */
   readonly plain?: readonly { readonly v: string; readonly i?: Expr; readonly write: boolean }[];
 }
@@ -274,8 +278,28 @@ export type Check =
   | { readonly c: "at-rest"; readonly expr: Expr }
   /** AG EF: from every reachable state a state with `expr` stays reachable. */
   | { readonly c: "stays-possible"; readonly expr: Expr }
-  /** Holds of every fair run. */
-  | { readonly c: "temporal"; readonly formula: Temporal };
+  /**
+   * Holds of every fair run. With `moving`, only of those in which one of these threads takes infinitely many steps:
+   * a livelock is such a run in which progress is made only finitely often.
+   */
+  | {
+      readonly c: "temporal";
+      readonly formula: Temporal;
+      readonly fairness: Fairness;
+      readonly moving?: readonly string[];
+    };
+
+/**
+ * Which runs count. Weak: a thread that can move from some point on for ever does move. Strong: one that can move
+ * again and again does. Optional moves are never owed.
+ */
+export interface Fairness {
+  readonly threads: "none" | "weak" | "strong";
+  /** Threads that are strongly fair whatever `threads` says. */
+  readonly strongThreads: readonly string[];
+  /** Kinds of wait (Wait.kind) that are strongly fair: a mutex that serves its waiters in the end. */
+  readonly strongWaits: readonly string[];
+}
 
 export interface PropertyDecl {
   readonly id: string;
@@ -306,6 +330,11 @@ export interface Program {
   readonly scenario: string;
   readonly sizes: Readonly<Record<string, number>>;
   readonly switches: Readonly<Record<string, string>>;
+  /**
+   * `one-cpu`: one CPU without preemption. A thread steps only if it is the one that runs, or the one that runs has
+   * ended, cannot move, or is at a step that yields; stepping makes it the one that runs. Handlers are not affected.
+   */
+  readonly scheduler?: "smp" | "one-cpu";
   readonly vars: readonly VarDecl[];
   readonly pools: readonly PoolDecl[];
   readonly functions: Readonly<Record<string, FunctionDecl>>;

@@ -1,8 +1,8 @@
 /** Properties: the ready-made ones of the contract and a model's own. */
 
-import type { Check, Expr, FindingKind, Site, Temporal, Trigger } from "./program.ts";
+import type { Check, Expr, Fairness, FindingKind, Site, Temporal, Trigger } from "./program.ts";
 import { callSite } from "./recording.ts";
-import { type Bool, binary, constant } from "./value.ts";
+import { Bool, binary, constant } from "./value.ts";
 
 /** A property as a model declares it; it is turned into data when a scenario that lists it is recorded. */
 export interface Property {
@@ -133,9 +133,94 @@ export function staysPossible(id: string, own: OwnProperty, condition: () => Boo
   return property(id, own, () => ({ c: "stays-possible", expr: condition().use() }));
 }
 
+/** What a property about runs assumes of the scheduler; weak fairness of every thread unless said otherwise. */
+export interface FairnessOptions {
+  readonly threads?: "none" | "weak" | "strong";
+  /** Threads that, able to move again and again, do move. */
+  readonly strongThreads?: readonly string[];
+  /** Kinds of lock or wait that serve every waiter in the end: `mutex`, `spinlock`, `rwsem`, `semaphore` … */
+  readonly strongWaits?: readonly string[];
+}
+
+function fairnessOf(options: FairnessOptions): Fairness {
+  return {
+    threads: options.threads ?? "weak",
+    strongThreads: options.strongThreads ?? [],
+    strongWaits: options.strongWaits ?? [],
+  };
+}
+
 /** Holds of every fair run. */
-export function temporal(id: string, own: OwnProperty, formula: () => Temporal): Property {
-  return property(id, { kind: "temporal", ...own }, () => ({ c: "temporal", formula: formula() }));
+export function temporal(
+  id: string,
+  own: OwnProperty,
+  formula: () => Temporal,
+  fairness: FairnessOptions = {},
+): Property {
+  return property(id, { kind: "temporal", ...own }, () => ({
+    c: "temporal",
+    formula: formula(),
+    fairness: fairnessOf(fairness),
+  }));
+}
+
+/** None of these threads goes on taking steps for ever while the condition holds only finitely often. */
+export function livelock(
+  id: string,
+  own: OwnProperty,
+  threads: readonly string[],
+  progress: () => Bool,
+  fairness: FairnessOptions = {},
+): Property {
+  return property(id, { kind: "livelock", ...own }, () => ({
+    c: "temporal",
+    formula: always(eventually(progress())),
+    fairness: fairnessOf(fairness),
+    moving: threads,
+  }));
+}
+
+/** A request is served in the end: wherever `request` holds, `served` holds then or later. */
+export function starvation(
+  id: string,
+  own: OwnProperty,
+  request: () => Bool,
+  served: () => Bool,
+  fairness: FairnessOptions = {},
+): Property {
+  return property(id, { kind: "starvation", ...own }, () => ({
+    c: "temporal",
+    formula: leadsTo(request(), served()),
+    fairness: fairnessOf(fairness),
+  }));
+}
+
+/** A condition on states, or a formula over runs. */
+export type Formula = Bool | Temporal;
+
+function formula(f: Formula): Temporal {
+  return f instanceof Bool ? { t: "state", expr: f.use() } : f;
+}
+export function always(f: Formula): Temporal {
+  return { t: "always", a: formula(f) };
+}
+export function eventually(f: Formula): Temporal {
+  return { t: "eventually", a: formula(f) };
+}
+/** Again and again: `always(eventually(f))`. */
+export function infinitelyOften(f: Formula): Temporal {
+  return always(eventually(f));
+}
+export function leadsTo(request: Formula, response: Formula): Temporal {
+  return { t: "leads-to", a: formula(request), b: formula(response) };
+}
+export function implies(a: Formula, b: Formula): Temporal {
+  return { t: "implies", a: formula(a), b: formula(b) };
+}
+
+/** The thread's next step directly follows this label. */
+export function at(thread: string, label: string): Bool {
+  return new Bool({ e: "at", thread, label });
 }
 
 function property(id: string, own: OwnProperty, check: () => Check): Property {
@@ -152,6 +237,8 @@ function property(id: string, own: OwnProperty, check: () => Check): Property {
 }
 
 /** Every thread of these names has ended; for properties. */
-export function ended(...threads: readonly string[]): Expr {
-  return threads.map((thread): Expr => ({ e: "ended", thread })).reduce((a, b) => binary("&&", a, b), constant(1));
+export function ended(...threads: readonly string[]): Bool {
+  return new Bool(
+    threads.map((thread): Expr => ({ e: "ended", thread })).reduce((a, b) => binary("&&", a, b), constant(1)),
+  );
 }

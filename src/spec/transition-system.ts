@@ -116,7 +116,12 @@ export interface SysLocation {
   readonly labels: readonly string[];
   readonly ended: boolean;
   readonly actions: readonly SysAction[];
-  readonly wait?: { readonly on: string; readonly holder?: SysExpr; readonly resting?: SysExpr };
+  readonly wait?: {
+    readonly on: string;
+    readonly kind?: string;
+    readonly holder?: SysExpr;
+    readonly resting?: SysExpr;
+  };
   /** Stored locals that are live here. */
   readonly live: readonly number[];
   readonly plain: readonly { readonly v: number; readonly i?: SysExpr; readonly write: boolean }[];
@@ -158,7 +163,20 @@ export type SysCheck =
   | { readonly c: "findings"; readonly findings: readonly number[] }
   | { readonly c: "deadlock" }
   | { readonly c: "invariant" | "at-rest" | "stays-possible"; readonly expr: SysExpr }
-  | { readonly c: "temporal"; readonly formula: SysTemporal };
+  | {
+      readonly c: "temporal";
+      readonly formula: SysTemporal;
+      readonly fairness: SysFairness;
+      /** Indices of threads, one of which must step infinitely often in a counterexample. */
+      readonly moving?: readonly number[];
+    };
+
+/** Fairness resolved: threads by index, waits by the locations of each program that wait so. */
+export interface SysFairness {
+  readonly weak: readonly number[];
+  /** Thread `thread` is strongly fair at these locations of its program; absent: at all. */
+  readonly strong: readonly { readonly thread: number; readonly locations?: readonly number[] }[];
+}
 
 export interface SysProperty {
   readonly id: string;

@@ -1,10 +1,11 @@
 /** Properties with their names resolved. */
 import { ModelError } from "../model-error.ts";
 import { nearestNames } from "../nearest.ts";
-import type { Check, Expr, PropertyDecl, Site, Temporal } from "../program.ts";
+import type { Check, Expr, Fairness, PropertyDecl, Site, Temporal } from "../program.ts";
 import type {
   SysCheck,
   SysExpr,
+  SysFairness,
   SysFinding,
   SysProgram,
   SysProperty,
@@ -91,6 +92,35 @@ function lowerTemporal(formula: Temporal, state: (expr: Expr) => SysExpr): SysTe
   }
 }
 
+/** Handlers and devices owe their moves like tasks; an environment owes nothing, because its moves are optional. */
+function lowerFairness(fairness: Fairness, site: Site, context: PropertyContext): SysFairness {
+  const all = context.threads.map((_, t) => t);
+  const named = fairness.strongThreads.map((name) => threadNamed(name, context, site));
+  const strong: { thread: number; locations?: readonly number[] }[] = [];
+  const kinds = new Set(context.programs.flatMap((p) => p.locations.map((l) => l.wait?.kind ?? "")));
+  for (const kind of fairness.strongWaits) {
+    if (!kinds.has(kind))
+      throw new ModelError(
+        `Strong fairness is asked for waits of kind "${kind}", but no thread waits so.${nearestNames(
+          kind,
+          [...kinds].filter((k) => k !== ""),
+        )}`,
+        site,
+      );
+  }
+  for (const t of all) {
+    if (fairness.threads === "strong" || named.includes(t)) {
+      strong.push({ thread: t });
+      continue;
+    }
+    const locations = context.programs[context.threads[t]!.program]!.locations.flatMap((location, l) =>
+      location.wait?.kind !== undefined && fairness.strongWaits.includes(location.wait.kind) ? [l] : [],
+    );
+    if (locations.length > 0) strong.push({ thread: t, locations });
+  }
+  return { weak: fairness.threads === "none" ? [] : all, strong };
+}
+
 function lowerCheck(check: Check, site: Site, context: PropertyContext): SysCheck {
   const state = (expr: Expr) => resolve(expr, propertyScope(site, context));
   switch (check.c) {
@@ -104,7 +134,12 @@ function lowerCheck(check: Check, site: Site, context: PropertyContext): SysChec
     case "deadlock":
       return { c: "deadlock" };
     case "temporal":
-      return { c: "temporal", formula: lowerTemporal(check.formula, state) };
+      return {
+        c: "temporal",
+        formula: lowerTemporal(check.formula, state),
+        fairness: lowerFairness(check.fairness, site, context),
+        ...(check.moving ? { moving: check.moving.map((name) => threadNamed(name, context, site)) } : {}),
+      };
     default:
       return { c: check.c, expr: state(check.expr) };
   }

@@ -46,7 +46,11 @@ export interface Blocking {
 
 /**
  * Records a step that may sleep: `might_sleep` first; then the step, blocked while none of its alternatives is
- * enabled. A task that holds the big kernel lock and has to sleep drops it, waits, and takes it again.
+ * enabled.
+ *
+ * A task that holds the big kernel lock and has to sleep drops it in the moment it goes to sleep. As in the kernel's
+ * schedule(), it has the lock again before it looks a second time at what it waited for: the sleeper wakes when one of
+ * the alternatives is possible, takes the big kernel lock, and only then tries again, perhaps in vain.
  */
 export function sleepingStep(s: Blocking): void {
   mightSleep(s.call, s.site);
@@ -59,25 +63,32 @@ export function sleepingStep(s: Blocking): void {
   }
   const slept = r.local("slept", { d: "bool" });
   const set = (v: number): Stmt => ({ s: "set", to: { p: "local", name: slept }, value: constant(v), site: s.site });
-  const mustWait = s.alternatives
-    .map((a): Expr => (a.when ? { e: "not", a: a.when } : constant(0)))
-    .reduce((a, b) => binary("&&", a, b));
-  r.emit({
-    ...step,
-    alternatives: [
-      ...s.alternatives.map((a) => ({ ...a, body: [set(0), ...a.body] })),
-      {
-        when: binary("&&", mustWait, bkl.heldBySelf()),
-        body: [store(bkl.owner(), constant(0), s.site), set(1)],
-        name: "sleeps, drops the BKL",
-      },
-    ],
-  });
-  const again = r.block(() => {
-    r.emit({ ...step, alternatives: s.alternatives });
-    retake(bkl, s.site);
+  const possible = s.alternatives.map((a): Expr => a.when ?? constant(1)).reduce((a, b) => binary("||", a, b));
+  const body = r.block(() => {
+    r.emit({
+      ...step,
+      alternatives: [
+        ...s.alternatives.map((a) => ({ ...a, body: [...a.body, set(0)] })),
+        {
+          when: binary("&&", { e: "not", a: possible }, bkl.heldBySelf()),
+          body: [store(bkl.owner(), constant(0), s.site), set(1)],
+          name: "sleeps, drops the BKL",
+        },
+      ],
+    });
+    const again = r.block(() => {
+      r.emit({ ...step, call: `${s.call}: woken`, alternatives: [{ when: possible, body: [] }] });
+      retake(bkl, s.site);
+    }, s.site);
+    r.emit({
+      s: "if",
+      c: { e: "local", name: slept },
+      then: again,
+      else: [{ s: "break", site: s.site }],
+      site: s.site,
+    });
   }, s.site);
-  r.emit({ s: "if", c: { e: "local", name: slept }, then: again, else: [], site: s.site });
+  r.emit({ s: "while", head: [], c: constant(1), body, site: s.site });
 }
 
 /** Takes the big kernel lock again after a sleep; the depth was kept. */
@@ -90,49 +101,38 @@ export function retake(bkl: Big, site: Site): void {
     alternatives: [
       { when: binary("==", load(bkl.owner()), constant(0)), body: [store(bkl.owner(), { e: "self" }, site)] },
     ],
-    wait: { on: "the BKL", holder: load(bkl.owner()) },
+    wait: { kind: "bkl", on: "the BKL", holder: load(bkl.owner()) },
   });
 }
 
-/** A step that always gives up the CPU (schedule(), msleep()): drops the big kernel lock first if it is held. */
+/**
+ * A step that always gives up the CPU (schedule(), msleep()): drops the big kernel lock first if it is held, and takes
+ * it again afterwards. Whether the task itself holds it, nobody else can change, so that is looked at without a step.
+ */
 export function yieldingStep(s: Blocking): void {
   mightSleep(s.call, s.site);
   const r = recording();
   const bkl = bigKernelLock(r);
-  const step = {
-    s: "step",
-    call: s.call,
-    site: s.site,
-    checks: s.checks,
-    alternatives: s.alternatives,
-    wait: s.wait,
-  } as const;
+  const { site } = s;
+  const step = { s: "step", call: s.call, site, checks: s.checks, alternatives: s.alternatives, wait: s.wait } as const;
   if (!bkl) {
     r.emit(step);
     return;
   }
   const held = r.local("held_bkl", { d: "bool" });
-  r.emit({
-    s: "step",
-    call: `${s.call}: release_kernel_lock()`,
-    site: s.site,
-    checks: [],
-    alternatives: [
-      {
-        body: [
-          { s: "set", to: { p: "local", name: held }, value: bkl.heldBySelf(), site: s.site },
-          {
-            s: "if",
-            c: { e: "local", name: held },
-            then: [store(bkl.owner(), constant(0), s.site)],
-            else: [],
-            site: s.site,
-          },
-        ],
-      },
-    ],
-  });
+  const isHeld: Expr = { e: "local", name: held };
+  const release = r.block(() => {
+    r.emit({
+      s: "step",
+      call: `${s.call}: release_kernel_lock()`,
+      site,
+      checks: [],
+      alternatives: [{ body: [store(bkl.owner(), constant(0), site)] }],
+    });
+  }, site);
+  r.emit({ s: "set", to: { p: "local", name: held }, value: bkl.heldBySelf(), site });
+  r.emit({ s: "if", c: isHeld, then: release, else: [], site });
   r.emit(step);
-  const again = r.block(() => retake(bkl, s.site), s.site);
-  r.emit({ s: "if", c: { e: "local", name: held }, then: again, else: [], site: s.site });
+  const again = r.block(() => retake(bkl, site), site);
+  r.emit({ s: "if", c: isHeld, then: again, else: [], site });
 }

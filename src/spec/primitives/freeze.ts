@@ -56,7 +56,7 @@ export function blk_queue_enter(q: FreezableQueue): void {
         body: [change(q.usage(), 1, site), { s: "mark", name: "wait", site }],
       },
     ],
-    wait: { on: `${q.text} to be unfrozen` },
+    wait: { kind: "freeze", on: `${q.text} to be unfrozen` },
   });
 }
 
@@ -93,7 +93,7 @@ export function blk_mq_freeze_queue(q: FreezableQueue): void {
     site,
     checks: aliveCheck(q.location, site),
     alternatives: [{ when: binary("==", load(q.usage()), constant(0)), body: [{ s: "mark", name: "wait", site }] }],
-    wait: { on: `${q.text} to be empty` },
+    wait: { kind: "freeze", on: `${q.text} to be empty` },
   });
 }
 

@@ -61,7 +61,7 @@ function lock(m: Mutex, name: string, site: Site): void {
     site,
     checks: aliveCheck(m.location, site),
     alternatives: [{ when: free(m), body: take(m, site) }],
-    wait: { on: m.text, holder: load(m.owner()) },
+    wait: { kind: "mutex", on: m.text, holder: load(m.owner()) },
   });
 }
 
@@ -93,7 +93,7 @@ function lockUnlessSignalled(m: Mutex, name: string, site: Site): Errno {
     site,
     checks: aliveCheck(m.location, site),
     alternatives,
-    wait: { on: m.text, holder: load(m.owner()) },
+    wait: { kind: "mutex", on: m.text, holder: load(m.owner()) },
   });
   return new Errno(
     { e: "local", name: rc },

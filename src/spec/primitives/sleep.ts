@@ -18,6 +18,6 @@ export function msleep(ms: number): void {
     site,
     checks: [],
     alternatives: [{ body: [{ s: "mark", name: "msleep", site }], ...(quiescent ? { idle: true } : {}) }],
-    wait: { on: "its timer" },
+    wait: { kind: "msleep", on: "its timer" },
   });
 }

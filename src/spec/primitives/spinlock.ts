@@ -110,7 +110,7 @@ function spin(l: Spinlock, name: string, site: Site): void {
         ],
       },
     ],
-    wait: { on: l.text, holder: load(l.owner()) },
+    wait: { kind: "spinlock", on: l.text, holder: load(l.owner()) },
   });
 }
 
