@@ -240,6 +240,7 @@ function lowerStep(node: StepNode, l: number, runs: SysExpr, writer: CodeWriter,
       : {
           wait: {
             on: wait.on,
+            ...(wait.kind === undefined ? {} : { kind: wait.kind }),
             ...(wait.holder === undefined ? {} : { holder: writer.expressionAt(node, wait.holder) }),
             ...(wait.resting === undefined ? {} : { resting: writer.expressionAt(node, wait.resting) }),
           },
