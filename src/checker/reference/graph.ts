@@ -94,10 +94,7 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
       .filter((t) => !options.liveOnly || !t.optional);
     node.expanded = true;
     node.live = [...new Set(transitions.filter((t) => !t.optional).map((t) => t.step.thread))];
-    node.blocked = interpreter
-      .status(node.state, transitions)
-      .filter((s) => s.status === "blocked")
-      .map((s) => s.thread);
+    node.blocked = interpreter.blocked(node.state, node.live);
     for (const transition of transitions) {
       count++;
       for (const mark of transition.marks) marks.add(mark);

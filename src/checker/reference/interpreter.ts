@@ -209,6 +209,13 @@ export class Interpreter {
     );
   }
 
+  /** The threads that are blocked (see ThreadStatus). `live`: those with an enabled transition that is not optional. */
+  blocked(state: State, live: readonly number[]): readonly number[] {
+    return [...this.program.threads.keys()].filter(
+      (thread) => this.#standing(state, thread, live.includes(thread)) === "blocked",
+    );
+  }
+
   /**
    * The sites of all statements of functions that some thread can call, but for labels, errors and findings: that
    * those are not reached is good news.
@@ -618,37 +625,41 @@ export class Interpreter {
     return by < 0 ? undefined : by;
   }
 
-  #statusOf(state: State, thread: number, decl: ThreadDecl, enabled: readonly Transition[]): ThreadStatus {
-    const base = { thread, name: decl.name, enabled: enabled.length };
-    const { frames } = state.threads[thread]!;
+  /** How a thread stands. `ready`: it has an enabled transition that is not optional. */
+  #standing(state: State, thread: number, ready: boolean): ThreadStatus["status"] {
     const step = this.#next(state, thread);
-    if (step === undefined) return { ...base, status: "ended", call: "", path: [], why: `${decl.name} has ended` };
+    if (step === undefined) return "ended";
+    if (ready) return "ready";
+    const decl = this.program.threads[thread]!;
+    if (isHandler(decl) && locationKey(state.threads[thread]!) === this.#first[thread]) return "idle";
+    if (this.#preemptedBy(state, thread) !== undefined) return "preempted";
+    const resting = step.wait?.resting;
+    if (resting !== undefined && evaluate(resting, this.#scope(state, thread)) !== 0) return "resting";
+    return decl.kind === "environment" || decl.kind === "device" ? "environment" : "blocked";
+  }
 
-    const at = { call: step.call, site: step.site, path: frames.map((frame: Frame) => frame.fn) };
-    if (enabled.some((t) => !t.optional)) {
-      return { ...base, ...at, status: "ready", why: `${decl.name} can take ${step.call}` };
-    }
-    if (isHandler(decl) && locationKey(state.threads[thread]!) === this.#first[thread]) {
-      return { ...base, ...at, status: "idle", why: `${decl.name} has nothing to handle` };
-    }
+  #statusOf(state: State, thread: number, decl: ThreadDecl, enabled: readonly Transition[]): ThreadStatus {
+    const ready = enabled.some((t) => !t.optional);
+    const status = this.#standing(state, thread, ready);
+    const base = { thread, name: decl.name, status, enabled: enabled.length };
+    const step = this.#next(state, thread);
+    if (step === undefined) return { ...base, call: "", path: [], why: `${decl.name} has ended` };
+
+    const { frames } = state.threads[thread]!;
+    const at = { ...base, call: step.call, site: step.site, path: frames.map((frame: Frame) => frame.fn) };
+    if (status === "ready") return { ...at, why: `${decl.name} can take ${step.call}` };
+    if (status === "idle") return { ...at, why: `${decl.name} has nothing to handle` };
     const by = this.#preemptedBy(state, thread);
     if (by !== undefined) {
       const handler = this.program.threads[by]!.name;
-      const why = `${decl.name} cannot go on before ${handler} has left CPU ${decl.cpu}`;
-      return { ...base, ...at, status: "preempted", by, why };
+      return { ...at, by, why: `${decl.name} cannot go on before ${handler} has left CPU ${decl.cpu}` };
     }
-    const scope = this.#scope(state, thread);
-    const holderId = step.wait?.holder === undefined ? 0 : evaluate(step.wait.holder, scope);
+    const holderId = step.wait?.holder === undefined ? 0 : evaluate(step.wait.holder, this.#scope(state, thread));
     const holder = holderId > 0 && holderId <= this.program.threads.length ? holderId - 1 : undefined;
     const on = step.wait?.on ?? step.call;
-    const holding = holder === undefined ? "" : `, held by ${this.program.threads[holder]!.name}`;
-    const waiting = { ...base, ...at, on, ...(holder === undefined ? {} : { holder }) };
-    if (step.wait?.resting !== undefined && evaluate(step.wait.resting, scope) !== 0) {
-      return { ...waiting, status: "resting", why: `${decl.name} rests at ${step.call}, waiting for ${on}${holding}` };
-    }
-    const why = `${decl.name} waits in ${step.call} for ${on}${holding}`;
-    const nobodyWaits = decl.kind === "environment" || decl.kind === "device";
-    return { ...waiting, status: nobodyWaits ? "environment" : "blocked", why };
+    const held = holder === undefined ? "" : `, held by ${this.program.threads[holder]!.name}`;
+    const what = status === "resting" ? `rests at ${step.call}, waiting for ${on}` : `waits in ${step.call} for ${on}`;
+    return { ...at, on, ...(holder === undefined ? {} : { holder }), why: `${decl.name} ${what}${held}` };
   }
 
   /** Why a step of a schedule does not fit. */
