@@ -553,11 +553,14 @@ describe("memory and errors", () => {
         ),
       ],
       threads: [{ name: "one" }],
-      properties: { ...deadlock, late: {
+      properties: {
+        ...deadlock,
+        late: {
           c: "temporal",
           formula: { t: "state", expr: c(1) },
           fairness: { threads: "weak", strongThreads: [], strongWaits: [] },
-        } },
+        },
+      },
     });
 
   test("a freed slot that is still pointed to is handed out again only with reuse", () => {
