@@ -45,6 +45,7 @@ export * from "./spec/errno.ts";
 export { type FunctionOptions, fn, type KernelFunction, type Replacement, replace } from "./spec/function.ts";
 export {
   type Expected,
+  type Initial,
   inconclusive,
   initially,
   Protocol,
@@ -69,6 +70,7 @@ export * from "./spec/primitives/freeze.ts";
 export { interrupt, local_irq_disable, local_irq_enable } from "./spec/primitives/irq.ts";
 export { type AllocOptions, alloc, kfree } from "./spec/primitives/memory.ts";
 export * from "./spec/primitives/mutex.ts";
+export * from "./spec/primitives/rw-semaphore.ts";
 export { may_signal, signal_pending } from "./spec/primitives/signal.ts";
 export { MSLEEP_SWITCH, msleep } from "./spec/primitives/sleep.ts";
 export * from "./spec/primitives/spinlock.ts";

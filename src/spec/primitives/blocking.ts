@@ -3,7 +3,7 @@ import { type Cell, cell, type Location, load, store } from "../cell.ts";
 import type { Alternative, Expr, Site, Stmt, Wait } from "../program.ts";
 import { type Recording, recording } from "../recording.ts";
 import { binary, constant } from "../value.ts";
-import { mightSleep } from "./held.ts";
+import { mightSleep, runningTask } from "./held.ts";
 
 /** The big kernel lock: recursive per task, dropped over every sleep and taken again before the sleeper goes on. */
 export class Big {
@@ -54,6 +54,12 @@ export interface Blocking {
  */
 export function sleepingStep(s: Blocking): void {
   mightSleep(s.call, s.site);
+  runningTask(s.call, s.site);
+  blockingStep(s);
+}
+
+/** As `sleepingStep`, where `might_sleep` has been called already. */
+export function blockingStep(s: Blocking): void {
   const r = recording();
   const bkl = bigKernelLock(r);
   const step = { s: "step", call: s.call, site: s.site, checks: s.checks, wait: s.wait } as const;

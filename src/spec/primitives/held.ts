@@ -62,6 +62,26 @@ export function mightSleep(call: string, site: Site): void {
   });
 }
 
+/** Per thread: the task state, where the model has wait queues. TASK_RUNNING is 0. */
+export const TASK_STATE = "task_state";
+
+/**
+ * The kernel's `do not call blocking ops when !TASK_RUNNING`: a task that has announced that it is about to sleep must
+ * not sleep for something else, or it loses what it announced.
+ */
+export function runningTask(call: string, site: Site): void {
+  const r = recording();
+  const state: Expr = { e: "load", v: TASK_STATE, i: binary("-", SELF, constant(1)) };
+  const message = `${call} may sleep between set_current_state and schedule`;
+  r.emit({
+    s: "if",
+    c: r.defer(() => (r.vars.has(TASK_STATE) ? binary("!=", state, constant(0)) : constant(0))),
+    then: [{ s: "finding", kind: "sleep-in-atomic", message, site }],
+    else: [],
+    site,
+  });
+}
+
 /** At a thread's end nothing may be held that has an owner. */
 export function emitExitChecks(site: Site): void {
   const r = recording();
