@@ -49,35 +49,65 @@ export async function backwardReachability(
   clock: Clock,
 ): Promise<Lost[] | undefined> {
   const masks = store.masks[group]!;
-  const { parents } = store;
+  const { links } = store;
   const count = search.count();
   const successors = new Int32Array(1 << 16);
-  const open = new IntList();
+  let open = new IntList();
   let interest = 0;
+  let children = count;
 
+  // States are taken in batches, so that the cache misses of many look-ups overlap.
+  const { numbers } = search;
+  const batch = new IntList();
+  const look = (): void => {
+    const found = search.resolve();
+    for (let k = 0; k < found; k++) {
+      const source = search.sourceOf(k);
+      if (source >= 0) masks[source]! |= masks[numbers[k]!]!;
+    }
+    for (let k = 0; k < batch.length; k++) {
+      const i = batch.data[k]!;
+      const need = asked & ~masks[i]! & (goals | search.blocked(group, i));
+      if (need === 0) continue;
+      open.push(i);
+      interest |= need;
+    }
+    batch.length = 0;
+  };
   for (let i = count - 1; i >= 0; i--) {
     if ((i & PATIENCE) === 0) {
       const wait = pause();
-      if (wait) await wait;
+      if (wait !== undefined) await wait;
       if (clock.expired) return undefined;
     }
+    const end = children;
+    children -= links[i]! >> 1;
+    // Some states it leads to may still wait in this batch.
+    if (batch.length > 0 && end > batch.data[batch.length - 1]! && children <= batch.data[0]!) look();
     let mask = masks[i]!;
-    if ((asked & ~mask) !== 0) {
-      let need = asked & ~mask;
-      need &= goals | search.blocked(group, i);
-      if (need !== 0) {
-        const n = search.successors(i, successors);
-        for (let k = 0; k < n; k++) mask |= masks[successors[k]!]!;
-        masks[i] = mask;
-        need &= ~mask;
-        if (need !== 0) {
-          open.push(i);
-          interest |= need;
-        }
+    for (let k = children; k < end; k++) if ((links[k]! & 1) === 0) mask |= masks[k]!;
+    masks[i] = mask;
+    if ((asked & ~mask) === 0 || (asked & ~mask & (goals | search.blocked(group, i))) === 0) continue;
+    batch.push(i);
+    if (search.gather(i)) look();
+  }
+  look();
+  // Where the graph goes back to states found earlier, another look settles most of what is left.
+  for (let before = Number.POSITIVE_INFINITY; open.length > 0 && open.length < before / 2; ) {
+    before = open.length;
+    const again = open;
+    open = new IntList();
+    interest = 0;
+    for (let k = 0; k < again.length; k++) {
+      if ((k & PATIENCE) === 0) {
+        const wait = pause();
+        if (wait !== undefined) await wait;
+        if (clock.expired) return undefined;
       }
+      batch.push(again.data[k]!);
+      if (search.gather(again.data[k]!)) look();
     }
-    const parent = parents[i]!;
-    if (i > 0 && parent >= 0) masks[parent]! |= mask;
+    look();
   }
   if (open.length === 0) return [];
 
@@ -96,7 +126,7 @@ export async function backwardReachability(
   for (let u = 0; u < nodes.length; u++) {
     if ((u & PATIENCE) === 0) {
       const wait = pause();
-      if (wait) await wait;
+      if (wait !== undefined) await wait;
       if (clock.expired) return undefined;
     }
     const i = nodes.data[u]!;

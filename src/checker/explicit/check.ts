@@ -70,7 +70,7 @@ class Run {
     });
     const total = system.threads.length + this.#goals.length;
     const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
-    this.#store = new Store(this.#layout.words, maskBits, options.memory);
+    this.#store = new Store(this.#layout.words, this.#generated.most, maskBits, options.memory);
     this.#search = this.#generated.create({
       found: (finding, state) => {
         if (!this.#findingAt.has(finding)) this.#findingAt.set(finding, state);
@@ -127,7 +127,7 @@ class Run {
         search.setLevelEnd(levelEnd);
       }
       const wait = this.#pause();
-      if (wait) await wait;
+      if (wait !== undefined) await wait;
       if (this.#clock.expired && search.next() < search.count()) return "time";
     }
     return undefined;
@@ -246,7 +246,7 @@ class Run {
   }
 
   #scheduleTo(state: number) {
-    return scheduleTo(this.#system, this.#layout, this.#store, state);
+    return scheduleTo(this.#system, this.#layout, this.#store, this.#search.count(), state);
   }
 
   #violation(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {

@@ -32,14 +32,19 @@ export interface Question {
 export interface Tables {
   /** Number of states found and number expanded. */
   readonly states: Int32Array;
-  /** Per state, the state it was found from, or its complement if by an optional transition. */
-  readonly parents: Int32Array;
+  /**
+   * Per state, twice the number of states first found from it, plus 1 if it was itself found by an optional
+   * transition. Since states are numbered in order of discovery, the states found from one state are a range, and this
+   * is enough to find every state's parent.
+   */
+  readonly links: CountArray;
   readonly table: Int32Array;
   /** Per group of threads and goals, per state. */
   readonly masks: readonly MaskArray[];
 }
 
-export type MaskArray = Uint8Array | Uint16Array | Int32Array;
+export type CountArray = Uint8Array | Uint16Array | Int32Array;
+export type MaskArray = CountArray;
 
 export interface Hooks {
   /** Called once per finding: the first state that has a transition with it. */
@@ -64,6 +69,13 @@ export interface Search {
   count(): number;
   transitions(): number;
   setLevelEnd(end: number): void;
+  /** Adds the successors of a state to the buffer; true when it must be resolved. */
+  gather(state: number): boolean;
+  /** Looks the buffered successors up; how many there are. Their numbers are then in `numbers`. */
+  resolve(): number;
+  readonly numbers: Int32Array;
+  /** The state whose successor the i-th of them is; its complement for an optional transition. */
+  sourceOf(i: number): number;
   /** Successors of a state, as state numbers, live ones only, written to `into`; -1 if one ends in a live error. */
   successors(state: number, into: Int32Array): number;
   /** Whether the last call of `successors` met a live error. */
@@ -77,6 +89,8 @@ export interface Search {
 }
 
 export interface Generated {
+  /** Most successors a state can have. */
+  readonly most: number;
   readonly text: string;
   readonly groups: number;
   /** Bits of a group that stand for something. */
@@ -124,7 +138,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
 
   /** The text of a function over one state; `body` may use the words it asks of the writer. */
   const overState = (name: string, params: string, body: (writer: CodeWriter) => void): string => {
-    const writer = new CodeWriter(system, layout);
+    const writer = new CodeWriter(layout);
     body(writer);
     const words = asArguments ? "" : declare(writer);
     return `function ${name}(${params}){${words}${writer.out.join("")}}`;
@@ -157,7 +171,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     for (const idle of [false, true]) {
       const cases: { location: number; text: string }[] = [];
       program.locations.forEach((location, l) => {
-        const writer = new CodeWriter(system, layout);
+        const writer = new CodeWriter(layout);
         if (question.masks && !idle && location.ended) {
           writer.out.push(`E${Math.floor(t / GROUP)}|=${1 << (t % GROUP)};`);
         }
@@ -312,26 +326,36 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const equal = (at: string, q: string) =>
     wordNames.map((_, k) => `s[${at}${k ? `+${k}` : ""}]===b[${q}${k ? `+${k}` : ""}]`).join("&&");
   const copy = wordNames.map((_, k) => `s[a+${k}]=b[q+${k}];`).join("");
-  const probe =
-    "function probe(n){const t=T,s=S,b=B,m=t.length-1;let k=0;" +
-    `for(let q=0;q<n;q+=${stride},k++){${hash}${finish}H[k]=h;R[k]=t[h&m];}` +
-    `for(let i=0,q=0;i<k;i++,q+=${stride}){const e=R[i];` +
-    `if(e!==0){const a=(e-1)*${W};if(${equal("a", "q")})R[i]=-e;}}return k;}`;
-  out.push(probe);
+  // An entry of the table is the number of a state plus 1 in its low bits and, in the bits above, the same bits of
+  // the state's hash; the slot is the low bits. A state that merely collides is told apart without being fetched.
+  const state = (e: string) => `(${e}&m)*${W}-${W}`;
+  // Most successors that are not new were found moments ago, so a small table of what was inserted last, which stays
+  // in the processor's cache, spares most of the accesses to the large one.
   out.push(
-    "function insert(n){const k=probe(n);const t=T,s=S,b=B,m=t.length-1;sum+=k;let x=count;" +
-      `for(let i=0,q=0;i<k;i++,q+=${stride}){if(R[i]<0)continue;let j=H[i]&m,e=0;` +
-      `while((e=t[j])!==0){const a=(e-1)*${W};if(${equal("a", "q")})break;j=(j+1)&m;}` +
-      `if(e===0){const a=x*${W};${copy}P[x]=b[q+${W}];x++;t[j]=x;}}count=x;}`,
+    "function probe(n){const s=S,b=B,d=D,m=T.length-1;let k=0,z=0;" +
+      `for(let q=0;q<n;q+=${stride},k++){${hash}${finish}H[k]=h;const e=d[h&${RECENT - 1}];` +
+      `if(e!==0&&((e^h)&~m)===0){const a=${state("e")};if(${equal("a", "q")})continue;}` +
+      "O[z++]=k;}new_=z;const t=T;" +
+      "let w=0;for(let i=0;i<z;i++)w|=t[H[O[i]]&m];touched=w;return k;}",
+  );
+  const walk =
+    `const h=H[i];let j=h&m,e=0;while((e=t[j])!==0){if(((e^h)&~m)===0){const a=${state("e")};` +
+    `if(${equal("a", "q")})break;}j=(j+1)&m;}`;
+  out.push(
+    "function insert(n){sum+=probe(n);const t=T,s=S,b=B,d=D,m=t.length-1;let x=count;" +
+      `for(let y=0;y<new_;y++){const i=O[y],q=i*${stride};${walk}` +
+      `if(e===0){const a=x*${W};${copy}const f=b[q+${W}];if(f<0){P[x]=1;P[~f]+=2;}else P[f]+=2;` +
+      `x++;e=t[j]=x|h&~m;}d[h&${RECENT - 1}]=e;}count=x;}`,
+  );
+  // In lookups the second pass touches nothing but the table: what is looked up was found together and lies together.
+  out.push(
+    "function lookup(n){const t=T,s=S,b=B,m=t.length-1;let k=0,w=0;" +
+      `for(let q=0;q<n;q+=${stride},k++){${hash}${finish}H[k]=h;w|=t[h&m];}touched=w;` +
+      `for(let i=0,q=0;i<k;i++,q+=${stride}){${walk}R[i]=(e&m)-1;}return k;}`,
   );
   out.push(
-    "function lookup(n){const k=probe(n);const t=T,s=S,b=B,m=t.length-1;" +
-      `for(let i=0,q=0;i<k;i++,q+=${stride}){if(R[i]<0){R[i]=-R[i]-1;continue;}let j=H[i]&m,e=0;` +
-      `while((e=t[j])!==0){const a=(e-1)*${W};if(${equal("a", "q")})break;j=(j+1)&m;}R[i]=e-1;}return k;}`,
-  );
-  out.push(
-    "function rehash(){const t=T,b=S,m=t.length-1;" +
-      `for(let i=0,q=0;i<count;i++,q+=${W}){${hash}${finish}let j=h&m;while(t[j]!==0)j=(j+1)&m;t[j]=i+1;}}`,
+    "function rehash(){D.fill(0);const t=T,b=S,m=t.length-1;" +
+      `for(let i=0,q=0;i<count;i++,q+=${W}){${hash}${finish}let j=h&m;while(t[j]!==0)j=(j+1)&m;t[j]=i+1|h&~m;}}`,
   );
   out.push(
     "function run(states){let left=states;while(left>0&&next<levelEnd){" +
@@ -340,37 +364,44 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`,
   );
   out.push(
-    "function successors(c,into){Z=0;const n=fire(0,c);const k=lookup(n);let z=0;" +
+    `function gather(c){gathered=fire(gathered,c);return gathered>=${burst * stride};}`,
+    "function resolve(){const k=lookup(gathered);gathered=0;return k;}",
+    `function sourceOf(i){return B[i*${stride}+${W}];}`,
+    "function successors(c,into){Z=0;gathered=fire(0,c);const k=resolve();let z=0;" +
       `for(let i=0,q=${W};i<k;i++,q+=${stride})if(B[q]>=0)into[z++]=R[i];return z;}`,
   );
   out.push(
-    `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=-1;insert(${stride});sum=0;return lookup(${stride}),R[0];}`,
+    `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
   );
   const groupList = range(groups);
   const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
   const module = [
     '"use strict";',
-    "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0;",
+    "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0,new_=0,touched=0,gathered=0;",
     `let ${groupList.map((g) => `A${g},L${g}=0,E${g}=0`).join(",")};`,
-    `const B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity});`,
+    `const B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
     `const K=new Uint8Array(${Math.max(1, system.marks.length)}),F=new Uint8Array(${Math.max(1, system.findings.length)}),` +
       `X=new Float64Array(${Math.max(1, system.findings.length)});`,
     "const {found:foundHook,broken,restBroken,stuck,grow}=hooks;",
     "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c);}}",
     ...out,
-    `function bind(x){S=x.states;P=x.parents;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
+    `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
       `room=Math.min(P.length,Math.floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
-    "return {bind,root,run,rehash,successors,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
+    "return {bind,root,run,rehash,gather,resolve,sourceOf,numbers:R,successors,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
       "setLevelEnd(e){levelEnd=e;},liveError:()=>Z===1,marks:K,errors:X};",
   ].join("\n");
   return {
     text: module,
+    most,
     groups,
     groupMasks,
     create: (hooks) => new Function("hooks", module)(hooks) as Search,
   };
 }
+
+/** Slots of the table of recent states: 512 KB. */
+const RECENT = 1 << 17;
 
 /** Share of the table that may be filled. */
 export const LOAD = 0.72;

@@ -5,7 +5,7 @@
  * paths of a code tree share what they have in common and need no copies. Writes of constants are gathered and made
  * once, where the successor is emitted. Only numbers from the system reach the text, never its names.
  */
-import type { SysCode, SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
+import type { SysCode, SysExpr } from "../../spec/transition-system.ts";
 import { type Field, type Layout, maskOf } from "./layout.ts";
 
 /** A word of the successor under construction: `(name & ~clear) | set`. */
@@ -53,12 +53,10 @@ export class CodeWriter {
   readonly out: string[] = [];
   /** Words whose incoming value the text uses. */
   readonly used = new Set<number>();
-  readonly #system: TransitionSystem;
   readonly #layout: Layout;
   #fresh = 0;
 
-  constructor(system: TransitionSystem, layout: Layout) {
-    this.#system = system;
+  constructor(layout: Layout) {
     this.#layout = layout;
   }
 
@@ -297,13 +295,15 @@ export class CodeWriter {
       leaf(scope, optional, end.f);
     } else if (end.k === "if") {
       const c = this.bool(scope, end.c);
-      if (c === "true") return this.code(scope, end.then, optional, leaf);
-      if (c === "false") return this.code(scope, end.else, optional, leaf);
-      this.out.push(`if(${c}){`);
-      this.code(this.fork(scope), end.then, optional, leaf);
-      this.out.push("}else{");
-      this.code(this.fork(scope), end.else, optional, leaf);
-      this.out.push("}");
+      if (c === "true" || c === "false") {
+        this.code(scope, c === "true" ? end.then : end.else, optional, leaf);
+      } else {
+        this.out.push(`if(${c}){`);
+        this.code(this.fork(scope), end.then, optional, leaf);
+        this.out.push("}else{");
+        this.code(this.fork(scope), end.else, optional, leaf);
+        this.out.push("}");
+      }
     } else {
       for (const way of end.ways) {
         this.out.push("{");

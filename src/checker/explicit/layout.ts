@@ -59,7 +59,7 @@ interface Item {
 }
 
 /** First fit, widest first: near-optimal for so few items, and the same on every run. */
-function fit(items: readonly Item[]): { words: number; place: () => void } {
+function firstFit(items: readonly Item[]): { words: number; place: () => void } {
   const order = items.map((item, i) => ({ item, i })).sort((a, b) => b.item.bits - a.item.bits || a.i - b.i);
   const used: number[] = [];
   const placed: { item: Item; word: number; shift: number }[] = [];
@@ -152,8 +152,8 @@ export function layOut(system: TransitionSystem): Layout {
     };
     return [group];
   });
-  const together = fit([...arrays, ...grouped]);
-  const apart = fit([...arrays, ...threadFields.flat()]);
+  const together = firstFit([...arrays, ...grouped]);
+  const apart = firstFit([...arrays, ...threadFields.flat()]);
   const best = apart.words < together.words ? apart : together;
   best.place();
   return { words: best.words, bits, vars, runs, pcs, locals };
