@@ -1,0 +1,271 @@
+/**
+ * The symbolic engine: all reachable states at once, as a list decision diagram built by saturation. Every answer is
+ * exact; what is too much for the budget is inconclusive.
+ */
+import type { SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import type { Exploration, Finding, Outcome, ScheduleStep, SearchOptions } from "../verdict.ts";
+import { classifyDeadlock } from "./deadlock.ts";
+import type { Edge } from "./edge.ts";
+import { BudgetExhausted, EMPTY } from "./list-decision-diagram.ts";
+import { ReachableStates } from "./reachable-states.ts";
+import { StuckThreads } from "./stuck-threads.ts";
+import { DomainTooLarge } from "./term.ts";
+import { declared, type VariableOrder, variableOrder } from "./variable-order.ts";
+
+/** Levels named where the budget ran out. */
+const NAMED_LEVELS = 3;
+
+/**
+ * Explores the system symbolically and decides the properties asked for.
+ *
+ * Nothing is reduced, whatever `options.reduction` says, and the whole graph is always counted. `states` and
+ * `transitions` are null where the exact number is beyond 2^53; `method` then tells it. `depth` is null: saturation
+ * does not go by distance. `workers` has no effect. A budget that runs out makes what is undecided inconclusive.
+ *
+ * @param order The order of the variables; found by a heuristic unless given.
+ */
+export function check(system: TransitionSystem, options: SearchOptions, order?: VariableOrder): Exploration {
+  return new Run(system, options, order ?? variableOrder(system)).explore();
+}
+
+export { declared, variableOrder };
+
+class Run {
+  readonly #system: TransitionSystem;
+  readonly #options: SearchOptions;
+  readonly #properties: readonly SysProperty[];
+  readonly #order: VariableOrder;
+  readonly #started: number;
+  readonly #reached: ReachableStates;
+  readonly #errors: readonly Edge[];
+  #cut: Readonly<Record<string, number>> = {};
+  #stuck: StuckThreads | undefined;
+  #toError: number | undefined;
+
+  constructor(system: TransitionSystem, options: SearchOptions, order: VariableOrder) {
+    this.#started = performance.now();
+    this.#system = system;
+    this.#options = options;
+    this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
+    this.#order = order;
+    const deadline = this.#started + options.timeout * 1000;
+    this.#reached = new ReachableStates(system, order, { memory: options.memory, deadline });
+    this.#errors = this.#reached.edges.filter((e) => e.error);
+  }
+
+  explore(): Exploration {
+    const reached = this.#reached;
+    let states: bigint;
+    let transitions: bigint;
+    try {
+      reached.explore();
+      states = reached.count(reached.all);
+      transitions = reached.countTransitions(reached.edges);
+      this.#cut = this.#countCut();
+    } catch (e) {
+      const reason = this.#exhausted(e);
+      const undecided = this.#properties.map((p): Outcome => ({ property: p.id, verdict: "inconclusive", reason }));
+      return this.#exploration(undecided, null, null);
+    }
+    if (Object.keys(this.#cut).length > 0) states += 1n;
+    this.#options.progress?.({ states: Number(states), transitions: Number(transitions), depth: 0, frontier: 0 });
+    return this.#exploration(this.#decideAll(), states, transitions);
+  }
+
+  #exploration(outcomes: readonly Outcome[], states: bigint | null, transitions: bigint | null): Exploration {
+    const safe = (n: bigint | null) => (n !== null && n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : null);
+    const exact = states !== null && safe(states) === null ? `, ${states} states` : "";
+    const more = transitions !== null && safe(transitions) === null ? `, ${transitions} transitions` : "";
+    return {
+      engine: "symbolic",
+      method: `saturation, variables ordered by ${this.#order.method}${exact}${more}`,
+      complete: states !== null,
+      states: safe(states),
+      transitions: safe(transitions),
+      depth: null,
+      seconds: (performance.now() - this.#started) / 1000,
+      reductions: [],
+      cut: this.#cut,
+      outcomes,
+    };
+  }
+
+  #countCut(): Record<string, number> {
+    const byKind = new Map<string, Edge[]>();
+    for (const edge of this.#errors) {
+      const { kind } = this.#system.findings[edge.findings.at(-1)!]!;
+      byKind.set(kind, [...(byKind.get(kind) ?? []), edge]);
+    }
+    const cut: Record<string, number> = {};
+    for (const [kind, edges] of byKind) {
+      const n = this.#reached.countTransitions(edges);
+      if (n > 0n) cut[kind] = Number(n);
+    }
+    return cut;
+  }
+
+  #decideAll(): Outcome[] {
+    const faults = this.#system.findings.flatMap((f, i) => (f.kind === "model-error" ? [i] : []));
+    try {
+      const fault = this.#edgeWith(faults);
+      if (fault !== undefined) {
+        const { finding, steps } = fault;
+        const reason = `the model is at fault: ${finding.message}`;
+        return this.#properties.map(
+          (p): Outcome => ({ property: p.id, verdict: "inconclusive", reason, finding, schedule: { steps } }),
+        );
+      }
+    } catch (e) {
+      const reason = `the model is at fault, and no schedule was found that shows it: ${this.#exhausted(e)}`;
+      return this.#properties.map((p): Outcome => ({ property: p.id, verdict: "inconclusive", reason }));
+    }
+    return this.#properties.map((p): Outcome => {
+      try {
+        return this.#decide(p);
+      } catch (e) {
+        return { property: p.id, verdict: "inconclusive", reason: this.#exhausted(e) };
+      }
+    });
+  }
+
+  #decide(p: SysProperty): Outcome {
+    const reached = this.#reached;
+    const { check } = p;
+    reached.collectIfFull();
+    switch (check.c) {
+      case "findings": {
+        const found = this.#edgeWith(check.findings);
+        if (found === undefined) return this.#passed(p);
+        return violated(p, found.finding, found.steps);
+      }
+      case "invariant": {
+        const broken = reached.filter(reached.all, reached.terms.not(reached.predicate(check.expr)));
+        return broken === EMPTY ? this.#passed(p) : this.#violatedIn(p, broken);
+      }
+      case "at-rest": {
+        const rest = this.#stuckThreads().atRest();
+        const broken = reached.filter(rest, reached.terms.not(reached.predicate(check.expr)));
+        return broken === EMPTY ? this.#passed(p) : this.#violatedIn(p, broken);
+      }
+      case "stays-possible": {
+        const good = reached.filter(reached.all, reached.predicate(check.expr));
+        const lost = reached.keep(reached.store.minus(reached.all, reached.canReach(good)));
+        if (lost === EMPTY) return this.#passed(p);
+        const sure = reached.store.minus(lost, this.#mayBeCut());
+        return sure === EMPTY ? this.#onlyCuts(p) : this.#violatedIn(p, sure);
+      }
+      case "deadlock":
+        return this.#decideDeadlock(p);
+      case "temporal":
+        return { property: p.id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
+    }
+  }
+
+  #decideDeadlock(p: SysProperty): Outcome {
+    const reached = this.#reached;
+    const stuck = this.#stuckThreads();
+    if (stuck.doomed() === EMPTY) return this.#passed(p);
+    const cut = this.#mayBeCut();
+    for (const set of [stuck.settled(), stuck.doomed()]) {
+      const sure = reached.store.minus(set, cut);
+      if (sure === EMPTY) continue;
+      const { state, steps } = reached.nearest(sure);
+      return violated(p, classifyDeadlock(reached, state, stuck.doomedIn(state)), steps);
+    }
+    return this.#onlyCuts(p);
+  }
+
+  #stuckThreads(): StuckThreads {
+    this.#stuck ??= new StuckThreads(this.#reached);
+    return this.#stuck;
+  }
+
+  /** The states from which an error is reachable over live edges: what lies behind it is unknown. */
+  #mayBeCut(): number {
+    if (this.#toError === undefined) {
+      const reached = this.#reached;
+      this.#toError = reached.keep(reached.canReach(reached.enabled(this.#errors.filter((e) => !e.optional))));
+    }
+    return this.#toError;
+  }
+
+  #violatedIn(p: SysProperty, states: number): Outcome {
+    const { steps } = this.#reached.nearest(states);
+    return violated(p, { kind: p.kind, message: p.message }, steps);
+  }
+
+  /** A nearest transition that carries, or ends in, one of these findings. */
+  #edgeWith(findings: readonly number[]): { finding: Finding; steps: readonly ScheduleStep[] } | undefined {
+    const reached = this.#reached;
+    const edges = reached.edges.filter((e) => e.findings.some((f) => findings.includes(f)));
+    if (edges.length === 0) return undefined;
+    const from = reached.enabled(edges);
+    if (from === EMPTY) return undefined;
+    const { state, steps } = reached.nearest(from);
+    for (const { thread, action, ways, findings: carried } of reached.successors.of(state)) {
+      const f = carried.find((x) => findings.includes(x));
+      if (f === undefined) continue;
+      const { kind, message } = this.#system.findings[f]!;
+      return { finding: { kind, message, thread }, steps: [...steps, { thread, action, ways }] };
+    }
+    throw new Error("a symbolic finding has no concrete counterpart");
+  }
+
+  #passed(p: SysProperty): Outcome {
+    const { marks, what } = p.trigger;
+    const { initialMarks } = this.#system;
+    const reached =
+      marks.length === 0 ||
+      marks.some((m) => initialMarks.includes(m)) ||
+      this.#reached.enabled(this.#reached.edges.filter((e) => e.marks.some((m) => marks.includes(m)))) !== EMPTY;
+    if (reached) return { property: p.id, verdict: "holds" };
+    const beyond = this.#hasCuts() ? `, unless beyond one of the cuts: ${this.#cuts()}` : "";
+    return { property: p.id, verdict: "vacuous", reason: `never reached: ${what}${beyond}` };
+  }
+
+  #onlyCuts(p: SysProperty): Outcome {
+    return { property: p.id, verdict: "inconclusive", reason: `only cut edges could rescue: ${this.#cuts()}` };
+  }
+
+  #hasCuts(): boolean {
+    return Object.keys(this.#cut).length > 0;
+  }
+
+  #cuts(): string {
+    return Object.entries(this.#cut)
+      .map(([kind, n]) => `${n} ${n === 1 ? "edge ends" : "edges end"} in ${kind}`)
+      .join(", ");
+  }
+
+  /** What to say of a budget that ran out. Anything else is a defect and thrown on. */
+  #exhausted(e: unknown): string {
+    const { store, vector } = this.#reached;
+    if (e instanceof DomainTooLarge && e.level !== undefined) {
+      this.#reached.recover();
+      const size = vector.hi[e.level]! - vector.lo[e.level]! + 1;
+      return (
+        `${vector.name(e.level)} has ${size} possible values, too many for decision diagrams where it is assigned ` +
+        `a computed value; give it a smaller range, or use --engine explicit`
+      );
+    }
+    if (!(e instanceof BudgetExhausted)) throw e;
+    const perLevel = store.allNodesPerLevel(vector.length);
+    const largest = perLevel
+      .map((nodes, level) => ({ nodes, level }))
+      .sort((a, b) => b.nodes - a.nodes)
+      .slice(0, NAMED_LEVELS)
+      .map(({ nodes, level }) => `${vector.name(level)} (${nodes})`);
+    const nodes = store.live;
+    this.#reached.recover();
+    const what = e.resource === "memory" ? "memory ran out" : "time ran out";
+    const more = e.resource === "memory" ? "--memory" : "--timeout";
+    return (
+      `${what} with ${nodes} nodes of decision diagrams, most of them for ${largest.join(", ")}; ` +
+      `give more ${more}, make those variables or the sizes smaller, or use --engine explicit`
+    );
+  }
+}
+
+function violated(p: SysProperty, finding: Finding, steps: readonly ScheduleStep[]): Outcome {
+  return { property: p.id, verdict: "violated", finding, schedule: { steps }, depthExact: true };
+}

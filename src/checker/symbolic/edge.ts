@@ -1,0 +1,256 @@
+/**
+ * The edges of a transition system, one for each path through the code of each action of each thread: a conjunction of
+ * conditions on the state before, and an assignment for each component written. All threads, locations, `self` and
+ * constant indices are folded in; stores at computed indices are split by the index.
+ *
+ * Paths of one action exclude each other but for the ways of a `choose`, so that the number of pairs (state, edge
+ * enabled there) is the number of transitions.
+ */
+import type { SysCode, SysExpr } from "../../spec/transition-system.ts";
+import type { StateVector } from "./state-vector.ts";
+import { type TermId, Terms } from "./term.ts";
+
+export interface Edge {
+  readonly thread: number;
+  readonly location: number;
+  readonly action: number;
+  readonly optional: boolean;
+  readonly idle: boolean;
+  /** Terms that must all hold, the thread's location among them. */
+  readonly guard: readonly TermId[];
+  /** Level and new value, in terms of the state before; ascending levels. Empty for an edge that ends in an error. */
+  readonly writes: readonly (readonly [number, TermId])[];
+  readonly marks: readonly number[];
+  /** Findings met on the way; the error it ends in is the last. */
+  readonly findings: readonly number[];
+  readonly error: boolean;
+}
+
+/** Adds the conjuncts of `t` to `conjuncts`; undefined if the whole is false. */
+export function conjoin(terms: Terms, conjuncts: readonly TermId[], t: TermId): readonly TermId[] | undefined {
+  const s = terms.shape(t);
+  if (s.k === "const") return s.v === 0 ? undefined : conjuncts;
+  if (s.k === "bin" && s.op === "&&") {
+    const left = conjoin(terms, conjuncts, s.a);
+    return left && conjoin(terms, left, s.b);
+  }
+  if (s.k === "not") {
+    const n = terms.shape(s.a);
+    if (n.k === "bin" && n.op === "||") {
+      const left = conjoin(terms, conjuncts, terms.not(n.a));
+      return left && conjoin(terms, left, terms.not(n.b));
+    }
+  }
+  if (conjuncts.includes(t)) return conjuncts;
+  if (s.k === "in") {
+    for (const other of conjuncts) {
+      const o = terms.shape(other);
+      if (o.k !== "in" || o.level !== s.level) continue;
+      const both = s.set.filter((v) => o.set.includes(v));
+      if (both.length === 0) return undefined;
+      return [...conjuncts.filter((c) => c !== other), terms.isOneOf(s.level, both)];
+    }
+  }
+  return [...conjuncts, t];
+}
+
+/** What code has done so far: the values of locals (by number) and of components (by level), as terms. */
+interface Path {
+  readonly guard: readonly TermId[];
+  readonly locals: ReadonlyMap<number, TermId>;
+  readonly stores: ReadonlyMap<number, TermId>;
+  readonly marks: readonly number[];
+  readonly findings: readonly number[];
+  readonly optional: boolean;
+}
+
+const NOTHING: ReadonlyMap<number, TermId> = new Map();
+
+export class Unfolding {
+  readonly vector: StateVector;
+  readonly terms: Terms;
+  readonly edges: readonly Edge[];
+
+  constructor(vector: StateVector) {
+    this.vector = vector;
+    this.terms = new Terms(vector.lo, vector.hi);
+    const edges: Edge[] = [];
+    vector.system.threads.forEach((thread, t) => {
+      vector.system.programs[thread.program]!.locations.forEach((location, l) => {
+        const here = this.terms.isOneOf(vector.pc(t), [l]);
+        const start = conjoin(this.terms, [], here);
+        if (start === undefined) return;
+        location.actions.forEach((action, a) => {
+          const guard =
+            action.guard === undefined
+              ? start
+              : conjoin(this.terms, start, this.#term(action.guard, t, NOTHING, NOTHING, l));
+          if (guard === undefined) return;
+          const path: Path = {
+            guard,
+            locals: NOTHING,
+            stores: NOTHING,
+            marks: [],
+            findings: [],
+            optional: action.optional,
+          };
+          this.#walk(action.code, 0, path, t, (end, error, target) => {
+            const writes: [number, TermId][] = [];
+            if (!error) {
+              for (const [level, term] of end.stores) if (term !== this.terms.level(level)) writes.push([level, term]);
+              for (const [local, term] of end.locals) {
+                const level = vector.local(t, local);
+                if (level !== undefined && term !== this.terms.level(level)) writes.push([level, term]);
+              }
+              if (target !== l) writes.push([vector.pc(t), this.terms.constant(target)]);
+              writes.sort((x, y) => x[0] - y[0]);
+            }
+            edges.push({
+              thread: t,
+              location: l,
+              action: a,
+              optional: end.optional,
+              idle: action.idle,
+              guard: end.guard,
+              writes,
+              marks: end.marks,
+              findings: end.findings,
+              error,
+            });
+          });
+        });
+      });
+    });
+    this.edges = edges;
+  }
+
+  /** An expression about a state: of a property (`self` undefined), or of a wait of thread `self`. */
+  predicate(expr: SysExpr, self?: number): TermId {
+    return this.#term(expr, self, NOTHING, NOTHING, undefined);
+  }
+
+  #walk(
+    code: SysCode,
+    from: number,
+    path: Path,
+    self: number,
+    leaf: (path: Path, error: boolean, target: number) => void,
+  ): void {
+    let { locals, stores, marks, findings } = path;
+    for (let i = from; i < code.ops.length; i++) {
+      const op = code.ops[i]!;
+      switch (op.o) {
+        case "mark":
+          marks = [...marks, op.m];
+          break;
+        case "finding":
+          findings = [...findings, op.f];
+          break;
+        case "local":
+          locals = new Map(locals).set(op.l, this.#term(op.value, self, locals, stores, undefined));
+          break;
+        case "var": {
+          const value = this.#term(op.value, self, locals, stores, undefined);
+          const { length } = this.vector.system.vars[op.v]!;
+          const index = op.i === undefined ? this.terms.zero : this.#term(op.i, self, locals, stores, undefined);
+          const known = this.terms.constantValue(index);
+          if (known !== undefined) {
+            if (known >= 0 && known < length) {
+              stores = new Map(stores).set(this.vector.element(op.v, known), value);
+            }
+            break;
+          }
+          const here = { ...path, locals, stores, marks, findings };
+          for (let k = 0; k < length; k++) {
+            const guard = conjoin(this.terms, here.guard, this.terms.binary("==", index, this.terms.constant(k)));
+            if (guard === undefined) continue;
+            const stored = new Map(stores).set(this.vector.element(op.v, k), value);
+            this.#walk(code, i + 1, { ...here, guard, stores: stored }, self, leaf);
+          }
+          if (this.terms.mayLeave(index, 0, length - 1)) {
+            const below = this.terms.binary("<", index, this.terms.zero);
+            const above = this.terms.binary(">=", index, this.terms.constant(length));
+            const guard = conjoin(this.terms, here.guard, this.terms.binary("||", below, above));
+            if (guard !== undefined) this.#walk(code, i + 1, { ...here, guard }, self, leaf);
+          }
+          return;
+        }
+      }
+    }
+    const here: Path = { ...path, locals, stores, marks, findings };
+    const end = code.end;
+    switch (end.k) {
+      case "goto":
+        leaf(here, false, end.location);
+        break;
+      case "error":
+        leaf({ ...here, findings: [...findings, end.f] }, true, 0);
+        break;
+      case "if": {
+        const c = this.terms.truth(this.#term(end.c, self, locals, stores, undefined));
+        const yes = conjoin(this.terms, here.guard, c);
+        if (yes !== undefined) this.#walk(end.then, 0, { ...here, guard: yes }, self, leaf);
+        const no = conjoin(this.terms, here.guard, this.terms.not(c));
+        if (no !== undefined) this.#walk(end.else, 0, { ...here, guard: no }, self, leaf);
+        break;
+      }
+      case "choose":
+        for (const way of end.ways) {
+          this.#walk(way.code, 0, { ...here, optional: here.optional || way.optional }, self, leaf);
+        }
+    }
+  }
+
+  /** `at` is the location of `self`, where it is known. */
+  #term(
+    expr: SysExpr,
+    self: number | undefined,
+    locals: ReadonlyMap<number, TermId>,
+    stores: ReadonlyMap<number, TermId>,
+    at: number | undefined,
+  ): TermId {
+    const { terms, vector } = this;
+    const sub = (e: SysExpr) => this.#term(e, self, locals, stores, at);
+    switch (expr.e) {
+      case "const":
+        return terms.constant(expr.v);
+      case "self":
+        return terms.constant(self === undefined ? 0 : self + 1);
+      case "local": {
+        const t = expr.t ?? self;
+        if (t === undefined) return terms.zero;
+        const written = expr.t === undefined ? locals.get(expr.l) : undefined;
+        if (written !== undefined) return written;
+        const level = vector.local(t, expr.l);
+        return level === undefined ? terms.zero : terms.level(level);
+      }
+      case "load": {
+        const element = (i: number) => {
+          const level = vector.element(expr.v, i);
+          return stores.get(level) ?? terms.level(level);
+        };
+        if (expr.i === undefined) return element(0);
+        const index = sub(expr.i);
+        const { length } = vector.system.vars[expr.v]!;
+        const known = terms.constantValue(index);
+        if (known !== undefined) return known >= 0 && known < length ? element(known) : terms.zero;
+        let chain = terms.zero;
+        for (let i = length - 1; i >= 0; i--) {
+          chain = terms.ite(terms.binary("==", index, terms.constant(i)), element(i), chain);
+        }
+        return chain;
+      }
+      case "not":
+        return terms.not(sub(expr.a));
+      case "neg":
+        return terms.neg(sub(expr.a));
+      case "bin":
+        return terms.binary(expr.op, sub(expr.a), sub(expr.b));
+      case "ite":
+        return terms.ite(sub(expr.c), sub(expr.a), sub(expr.b));
+      case "pc":
+        if (at !== undefined && expr.t === self) return expr.locations.includes(at) ? terms.one : terms.zero;
+        return terms.isOneOf(vector.pc(expr.t), expr.locations);
+    }
+  }
+}
