@@ -52,6 +52,7 @@ export {
   type ProtocolOptions,
   protocol,
   type RecordRequest,
+  SCHEDULER_SWITCH,
   type Scenario,
   type Size,
   type Switch,
@@ -66,14 +67,18 @@ export {
 } from "./spec/model.ts";
 export { ModelError } from "./spec/model-error.ts";
 export * from "./spec/primitives/atomic.ts";
+export * from "./spec/primitives/completion.ts";
 export * from "./spec/primitives/freeze.ts";
+export type { InitOptions } from "./spec/primitives/initialised.ts";
 export { interrupt, local_irq_disable, local_irq_enable } from "./spec/primitives/irq.ts";
 export { type AllocOptions, alloc, kfree } from "./spec/primitives/memory.ts";
 export * from "./spec/primitives/mutex.ts";
 export * from "./spec/primitives/rw-semaphore.ts";
+export * from "./spec/primitives/semaphore.ts";
 export { may_signal, signal_pending } from "./spec/primitives/signal.ts";
 export { MSLEEP_SWITCH, msleep } from "./spec/primitives/sleep.ts";
 export * from "./spec/primitives/spinlock.ts";
+export * from "./spec/primitives/wait-queue.ts";
 export type * from "./spec/program.ts";
 export * from "./spec/properties.ts";
 export { type Struct, type StructPointer, struct } from "./spec/struct.ts";

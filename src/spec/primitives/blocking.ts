@@ -120,7 +120,8 @@ export function yieldingStep(s: Blocking): void {
   const r = recording();
   const bkl = bigKernelLock(r);
   const { site } = s;
-  const step = { s: "step", call: s.call, site, checks: s.checks, alternatives: s.alternatives, wait: s.wait } as const;
+  const { call, checks, alternatives, wait } = s;
+  const step = { s: "step", call, site, checks, alternatives, wait, yields: true } as const;
   if (!bkl) {
     r.emit(step);
     return;
