@@ -1,0 +1,179 @@
+/**
+ * A proof that can be checked without trusting whoever found it: the system, the goals and an inductive invariant as
+ * SMT-LIB 2 definitions, with the three queries that make it a proof. Any SMT-LIB solver answers `unsat` three times.
+ *
+ * `certify` does not run the file's own queries: it takes the definitions alone and asks the three questions itself,
+ * in a fresh solver, so that a file cannot prove something weaker than it says.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Encoding } from "./encode.ts";
+import type { Goal } from "./goal.ts";
+import { parseSExpressions } from "./s-expression.ts";
+import { check, openSolver, type SolverChoice, SolverFailure } from "./solver.ts";
+import type { Clauses } from "./spacer.ts";
+import { integers, quoted } from "./theory.ts";
+import { selectors, stepRelation } from "./unrolling.ts";
+
+const FOLDED = /[^\x20-\x7e]|[\r\n]/g;
+
+/** The file's text. `step` is the transition relation over state, selectors and primed state. */
+export function certificateText(
+  about: readonly string[],
+  clauses: Clauses,
+  step: { readonly text: string; readonly extra: readonly (readonly [string, string])[] },
+  invariant: string,
+): string {
+  const constants = (list: readonly (readonly [string, string])[]): string[] =>
+    list.map(([name, sort]) => `(declare-const ${name} ${sort})`);
+  const state = clauses.state.map((s) => [quoted(s.name), integers.sort(s)] as const);
+  const next = clauses.state.map((s) => [quoted(`${s.name}'`), integers.sort(s)] as const);
+  const names = (list: readonly (readonly [string, string])[]): string => list.map(([n]) => n).join(" ");
+  const lines = [
+    ...about.map((line) => `; ${line.replace(FOLDED, "?")}`),
+    "; Inv is an inductive invariant: it holds of every reachable state and excludes every bad one.",
+    "; All three answers must be unsat.",
+    "(set-logic ALL)",
+    "; the state",
+    ...constants(state),
+    "; the choice of a step",
+    ...constants(step.extra),
+    "; the state after the step",
+    ...constants(next),
+    `(define-fun Initial () Bool\n ${integers.print(clauses.initial)})`,
+    `(define-fun Step () Bool\n ${step.text})`,
+    `(define-fun Bad () Bool\n ${integers.print(clauses.bad)})`,
+    invariant,
+    ...questions(names(state), names(next)),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The three questions, as SMT-LIB text. */
+function questions(state: string, next: string): string[] {
+  const ask = (title: string, formula: string): string =>
+    `; ${title}\n(push 1)\n(assert ${formula})\n(check-sat)\n(pop 1)`;
+  const inv = (args: string): string => (args === "" ? "Inv" : `(Inv ${args})`);
+  return [
+    ask("initial: the initial state satisfies Inv", `(and Initial (not ${inv(state)}))`),
+    ask("inductive: every step keeps Inv", `(and ${inv(state)} Step (not ${inv(next)}))`),
+    ask("safe: no state of Inv is bad", `(and ${inv(state)} Bad)`),
+  ];
+}
+
+/** Writes the certificate of one proof into a folder; its name tells the run and the goals. */
+export function writeCertificate(
+  folder: string,
+  encoding: Encoding,
+  goals: readonly Goal[],
+  clauses: Clauses,
+  invariant: string,
+): string {
+  const { system } = encoding;
+  const { who, what } = selectors(encoding);
+  const step = {
+    text: integers.print(stepRelation(encoding)),
+    extra: [who, what].map((s) => [quoted(s.name), integers.sort(s)] as const),
+  };
+  const about = [
+    `Lockstep certificate: ${system.protocol} / ${system.variant} / ${system.scenario}`,
+    `unreachable: ${goals.map((g) => g.name).join(", ")}`,
+  ];
+  mkdirSync(folder, { recursive: true });
+  const slug = [system.protocol, system.variant, system.scenario, ...goals.map((g) => g.name)]
+    .join("-")
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .slice(0, 120);
+  const file = join(folder, `${slug}.smt2`);
+  writeFileSync(file, certificateText(about, clauses, step, invariant));
+  return file;
+}
+
+export interface Certification {
+  readonly valid: boolean;
+  /** The first lines of the file: what it claims to prove. */
+  readonly about: readonly string[];
+  readonly answers: { readonly initial: string; readonly inductive: string; readonly safe: string };
+  readonly solver: string;
+}
+
+/** The top-level forms of a file, as text. */
+function forms(text: string): string[] {
+  const found: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (const m of text.matchAll(/;[^\n]*|\|[^|]*\||"(?:[^"]|"")*"|[()]/g)) {
+    if (m[0] === "(") {
+      if (depth++ === 0) start = m.index;
+    } else if (m[0] === ")" && --depth === 0) found.push(text.slice(start, m.index + 1));
+  }
+  return found;
+}
+
+/**
+ * Checks a certificate with a fresh solver.
+ * @param timeout seconds for the three queries together
+ * @throws SolverFailure (`rejected`) when the file is no certificate; other kinds as solvers fail
+ */
+export async function certify(file: string, choice: SolverChoice = {}, timeout = 600): Promise<Certification> {
+  const text = readFileSync(file, "utf8");
+  const bad = (what: string): SolverFailure => new SolverFailure("rejected", `${file} is no certificate: ${what}`);
+  const constants: (readonly [string, string])[] = [];
+  const parameters = new Map<string, readonly string[]>();
+  const kept: string[] = [];
+  for (const form of forms(text)) {
+    const list = parseSExpressions(form)[0];
+    if (!Array.isArray(list)) continue;
+    const [command, name, args] = list;
+    if (command !== "declare-const" && command !== "define-fun") continue;
+    if (typeof name !== "string") throw bad("a definition is malformed");
+    if (parameters.has(name) || constants.some(([n]) => n === name)) throw bad(`${name} is defined twice`);
+    if (command === "declare-const") constants.push([name, String(args)]);
+    else if (Array.isArray(args))
+      parameters.set(
+        name,
+        args.map((a) => String(a[1])),
+      );
+    else throw bad(`the definition of ${name} is malformed`);
+    kept.push(form);
+  }
+  for (const name of ["Initial", "Step", "Bad", "Inv"]) {
+    const sorts = parameters.get(name);
+    if (sorts === undefined) throw bad(`it does not define ${name}`);
+    if (name !== "Inv" && sorts.length > 0) throw bad(`${name} has parameters`);
+  }
+  const arity = parameters.get("Inv") as readonly string[];
+  const state = constants.slice(0, arity.length);
+  const next = constants.slice(constants.length - arity.length);
+  const fits = arity.every((sort, i) => {
+    const [s, t] = [state[i], next[i]];
+    return s !== undefined && t !== undefined && s[1] === sort && t[1] === sort && t[0] === `${s[0]}'`;
+  });
+  if (!fits || constants.length < 2 * arity.length)
+    throw bad("its constants are not a state, a choice and a next state");
+  const session = openSolver(choice, "certify");
+  const deadline = Date.now() + timeout * 1000;
+  try {
+    await session.run(["(set-logic ALL)", ...kept].join("\n"), deadline);
+    const answers: string[] = [];
+    const names = (list: readonly (readonly [string, string])[]): string => list.map(([n]) => quoted(n)).join(" ");
+    for (const q of questions(names(state), names(next))) {
+      const [asked, popped] = [q.slice(0, q.lastIndexOf("(pop 1)")), "(pop 1)"];
+      answers.push(await check(session, asked, deadline));
+      await session.run(popped, deadline);
+    }
+    const [a, b, c] = answers as [string, string, string];
+    return {
+      valid: answers.every((answer) => answer === "unsat"),
+      about: text
+        .split("\n")
+        .filter((line) => line.startsWith("; "))
+        .slice(0, 2)
+        .map((line) => line.slice(2)),
+      answers: { initial: a, inductive: b, safe: c },
+      solver: session.name,
+    };
+  } finally {
+    session.close();
+  }
+}

@@ -1,0 +1,437 @@
+/**
+ * The SMT engine: decides the properties of a transition system with bounded model checking, k-induction and inductive
+ * invariants, on any SMT solver.
+ *
+ * Safety (findings, errors, invariants, states at rest, global deadlock) is decided exactly. A partial deadlock or a
+ * goal that stays possible is no question about one path: the solver proposes states, and an exact search forward from
+ * each decides. They hold when every reachable state is known to be within the depth searched, or when no thread can
+ * loop, so that a thread that waits for ever ends up in a global deadlock. What is not decided is inconclusive, with
+ * the depth reached and the reason.
+ */
+import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import type { Exploration, Outcome, SearchOptions } from "../verdict.ts";
+import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
+import { writeCertificate } from "./certificate.ts";
+import { evaluate } from "./concrete.ts";
+import { type Encoding, encode } from "./encode.ts";
+import {
+  deadlockQuestion,
+  edgeGoal,
+  type Goal,
+  type GoalStatus,
+  lostForGood,
+  type Question,
+  restGoal,
+  stateGoal,
+  staysPossibleQuestion,
+  stuck,
+} from "./goal.ts";
+import { Induction } from "./k-induction.ts";
+import { openSolver, type SolverChoice, SolverFailure, type SolverSession } from "./solver.ts";
+import { clausesOf, type HornAnswer, solveHorn } from "./spacer.ts";
+import { bitVectors, integers, type Theory } from "./theory.ts";
+
+export interface SmtOptions extends SolverChoice {
+  /** Default `auto`: all three. Bounded model checking always runs, the others prove. */
+  readonly method?: "auto" | "bmc" | "k-induction" | "spacer";
+  /** Greatest number of steps of bounded model checking; default 100. */
+  readonly depth?: number;
+  /** Candidates judged for each question and depth; default 64. */
+  readonly candidates?: number;
+  /** States searched forward from one candidate; default 20 000. */
+  readonly forward?: number;
+  /** Folder for the inductive invariants of proofs by Spacer, as SMT-LIB files that any solver can check. */
+  readonly certificates?: string;
+}
+
+/** What one property needs: the goals and the question that decide it, and its trigger. */
+interface Case {
+  readonly property: SysProperty;
+  readonly goal?: Goal;
+  readonly question?: Question;
+  /** Unreachable, all of them: then the question's property holds. */
+  readonly sufficient: readonly Goal[];
+  /** Reaching it makes the pass meaningful; absent where there is nothing to reach or it is reached at once. */
+  readonly trigger?: Goal;
+}
+
+/** Some thread can take live steps for ever by its control flow alone. */
+function canLoop(system: TransitionSystem): boolean {
+  return system.programs.some((program) => {
+    const colour = new Map<number, "open" | "done">();
+    const visit = (location: number): boolean => {
+      const seen = colour.get(location);
+      if (seen !== undefined) return seen === "open";
+      colour.set(location, "open");
+      const cyclic = liveTargets(program, location).some(visit);
+      colour.set(location, "done");
+      return cyclic;
+    };
+    return program.locations.some((_, l) => visit(l));
+  });
+}
+
+function liveTargets(program: SysProgram, location: number): number[] {
+  const targets: number[] = [];
+  const walk = (code: SysCode): void => {
+    if (code.end.k === "goto") targets.push(code.end.location);
+    else if (code.end.k === "if") {
+      walk(code.end.then);
+      walk(code.end.else);
+    } else if (code.end.k === "choose") for (const way of code.end.ways) if (!way.optional) walk(way.code);
+  };
+  for (const a of program.locations[location]?.actions ?? []) if (!a.optional) walk(a.code);
+  return targets;
+}
+
+/** Why a goal that no code mentions is unreachable. */
+const UNWRITTEN = "no transition carries it";
+
+/** Everything asked in one run. Equal goals are one. */
+class Agenda {
+  readonly goals: Goal[] = [];
+  readonly cases: Case[] = [];
+  readonly modelError: Goal;
+
+  constructor(encoding: Encoding, properties: readonly SysProperty[], options: SmtOptions) {
+    const { system, terms } = encoding;
+    const kind = (f: number): string => system.findings[f]?.kind ?? "";
+    this.modelError = this.add(
+      edgeGoal(encoding, "model-error", (leaf) => leaf.findings.some((f) => kind(f) === "model-error")),
+    );
+    const bound = options.forward ?? 20_000;
+    const loops = canLoop(system);
+    for (const property of properties) {
+      const { check, id } = property;
+      let goal: Goal | undefined;
+      let question: Question | undefined;
+      let sufficient: Goal[] = [];
+      const liveError = (): Goal =>
+        this.add(edgeGoal(encoding, "a path ends in an error", (leaf) => isError(leaf) && !leaf.optional));
+      if (check.c === "findings") {
+        goal = this.add(edgeGoal(encoding, id, (leaf) => leaf.findings.some((f) => check.findings.includes(f))));
+      } else if (check.c === "invariant") {
+        const finding = { kind: property.kind, message: property.message };
+        const term = terms.not(encoding.property(check.expr));
+        goal = this.add(stateGoal(id, term, (s) => evaluate(check.expr, s, -1) === 0, finding));
+      } else if (check.c === "at-rest") goal = this.add(restGoal(encoding, id, property));
+      else if (check.c === "deadlock") {
+        question = deadlockQuestion(encoding, property, bound);
+        if (!loops) sufficient = [this.add(stuck(encoding, `${id}: no thread can move`)), liveError()];
+      } else if (check.c === "stays-possible") {
+        question = staysPossibleQuestion(encoding, property, bound);
+        if (!loops) sufficient = [this.add(lostForGood(encoding, `${id}: never again`, property)), liveError()];
+      }
+      const { marks, what } = property.trigger;
+      const met = marks.length === 0 || marks.some((m) => system.initialMarks.includes(m));
+      const trigger = met
+        ? undefined
+        : this.add(edgeGoal(encoding, `${what} is reached`, (leaf) => leaf.marks.some((m) => marks.includes(m))));
+      this.cases.push({
+        property,
+        sufficient,
+        ...(goal && { goal }),
+        ...(question && { question }),
+        ...(trigger && { trigger }),
+      });
+    }
+  }
+
+  private add(goal: Goal): Goal {
+    const same = this.goals.find((g) => g.term === goal.term && g.name === goal.name);
+    if (same !== undefined) return same;
+    let name = goal.name;
+    for (let n = 2; this.goals.some((g) => g.name === name); n++) name = `${goal.name} (${n})`;
+    const added: Goal = { ...goal, name };
+    if (goal.term.op === "false") added.status = { is: "unreachable", method: UNWRITTEN };
+    this.goals.push(added);
+    return added;
+  }
+
+  get questions(): Question[] {
+    return this.cases.flatMap((c) => (c.question === undefined ? [] : [c.question]));
+  }
+
+  /** The property is violated, or known to hold but for its trigger. */
+  private settled(c: Case): "violated" | "holds" | undefined {
+    const status = (c.goal ?? c.question)?.status.is;
+    if (status === "reached") return "violated";
+    if (status === "unreachable") return "holds";
+    if (c.sufficient.length > 0 && c.sufficient.every((g) => g.status.is === "unreachable")) return "holds";
+    return undefined;
+  }
+
+  done(c: Case): boolean {
+    if (this.modelError.status.is === "reached" || c.property.check.c === "temporal") return true;
+    const settled = this.settled(c);
+    if (settled !== "holds") return settled === "violated";
+    return this.modelError.status.is === "unreachable" && c.trigger?.status.is !== "open";
+  }
+
+  /** Called when bounded search may have reached goals. */
+  watch: (() => void) | undefined;
+
+  changed(): void {
+    this.watch?.();
+  }
+
+  /** What decided: the methods behind the verdicts that were reached. */
+  methods(): string[] {
+    const used = new Set<string>();
+    const note = (status: GoalStatus | undefined): void => {
+      if (status?.is === "reached") used.add("bmc");
+      if (status?.is === "unreachable" && status.method !== UNWRITTEN) used.add(status.method);
+    };
+    for (const c of this.cases) {
+      note((c.goal ?? c.question)?.status);
+      if (this.settled(c) === "holds") {
+        for (const g of c.sufficient) note(g.status);
+        note(c.trigger?.status);
+        note(this.modelError.status);
+      }
+    }
+    return [...used].sort();
+  }
+
+  get finished(): boolean {
+    return this.cases.every((c) => this.done(c));
+  }
+
+  /** Goals whose unreachability would help, the triggers last: those are expected to be reached. */
+  wanted(): { readonly properties: Goal[]; readonly triggers: Goal[] } {
+    const open = this.cases.filter((c) => !this.done(c));
+    const properties = new Set<Goal>();
+    const triggers = new Set<Goal>();
+    const want = (set: Set<Goal>, g: Goal | undefined): void => {
+      if (g?.status.is === "open") set.add(g);
+    };
+    for (const c of open) {
+      want(properties, this.modelError);
+      want(properties, c.goal);
+      // One reachable goal of the sufficient ones makes the others useless.
+      if (c.sufficient.every((g) => g.status.is !== "reached")) for (const g of c.sufficient) want(properties, g);
+      if (this.settled(c) === "holds") want(triggers, c.trigger);
+    }
+    return { properties: [...properties], triggers: [...triggers] };
+  }
+
+  outcome(c: Case, why: string): Outcome {
+    const { property } = c;
+    const id = property.id;
+    const modelError = this.modelError.status;
+    if (modelError.is === "reached") {
+      const { finding, schedule } = modelError;
+      const message = finding?.message ?? "the model is wrong";
+      return { property: id, verdict: "inconclusive", reason: message, schedule, ...(finding && { finding }) };
+    }
+    if (property.check.c === "temporal") {
+      return { property: id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
+    }
+    const status = (c.goal ?? c.question)?.status;
+    if (status?.is === "reached") {
+      const finding = status.finding ?? { kind: property.kind, message: property.message };
+      return { property: id, verdict: "violated", finding, schedule: status.schedule, depthExact: status.exact };
+    }
+    if (this.settled(c) === "holds") {
+      const trigger = c.trigger?.status.is ?? "reached";
+      if (modelError.is === "open") {
+        return { property: id, verdict: "inconclusive", reason: `it holds unless the model itself errs, and ${why}` };
+      }
+      if (trigger === "reached") return { property: id, verdict: "holds" };
+      const { what } = property.trigger;
+      if (trigger === "unreachable") return { property: id, verdict: "vacuous", reason: `not reachable: ${what}` };
+      return {
+        property: id,
+        verdict: "inconclusive",
+        reason: `it holds, but whether ${what} is reachable is open: ${why}`,
+      };
+    }
+    if (c.question?.cut !== undefined && c.question.searched && !c.question.gap) {
+      return { property: id, verdict: "inconclusive", reason: `only cut edges could rescue: ${c.question.cut}` };
+    }
+    return { property: id, verdict: "inconclusive", reason: why };
+  }
+}
+
+function isError(leaf: object): boolean {
+  return "error" in leaf ? leaf.error === true : "target" in leaf && leaf.target === undefined;
+}
+
+export async function check(
+  system: TransitionSystem,
+  options: Pick<SearchOptions, "properties" | "timeout"> & Partial<SearchOptions> & SmtOptions,
+): Promise<Exploration> {
+  const started = Date.now();
+  const deadline = started + options.timeout * 1000;
+  const encoding = encode(system);
+  const asked = system.properties.filter((p) => options.properties.includes(p.id));
+  const agenda = new Agenda(encoding, asked, options);
+  const method = options.method ?? "auto";
+  const reasons: string[] = [];
+  const bounded = { depth: -1 };
+  const sessions = new Set<SolverSession>();
+  const open = (purpose: string): SolverSession => {
+    const session = openSolver(options, purpose, options.memory ?? Number.POSITIVE_INFINITY);
+    sessions.add(session);
+    return session;
+  };
+  const closeAll = (): void => {
+    for (const s of sessions) s.close();
+  };
+  /** Runs one strategy to its end, whatever its solver does; anything but a solver's failure is ours to fix. */
+  const attempt = async (name: string, strategy: () => Promise<void>): Promise<void> => {
+    try {
+      await strategy();
+    } catch (error) {
+      if (!(error instanceof SolverFailure || error instanceof UnknownAnswer)) {
+        closeAll();
+        throw error;
+      }
+      if (!agenda.finished) reasons.push(`${name}: ${error.message}`);
+    }
+    if (agenda.finished) closeAll();
+  };
+  const theory = encoding.state.every((s) => Number.isFinite(s.lo) && Number.isFinite(s.hi)) ? bitVectors : integers;
+  if (!agenda.finished) {
+    const strategies = [
+      attempt("bounded model checking", () => bound(agenda, encoding, theory, options, open, deadline, bounded)),
+    ];
+    if (method === "auto" || method === "spacer") {
+      strategies.push(attempt("spacer", () => invariants(agenda, encoding, options, open, deadline, reasons)));
+    }
+    try {
+      await Promise.all(strategies);
+    } finally {
+      closeAll();
+    }
+  }
+  const reach = bounded.depth < 0 ? "nothing was searched" : `no counterexample of up to ${bounded.depth} steps exists`;
+  const why = `${reach}; ${reasons.length === 0 ? "the bound on the depth was reached" : reasons.join("; ")}`;
+  const outcomes = agenda.cases.map((c) => agenda.outcome(c, why));
+  return {
+    engine: "smt",
+    method: agenda.methods().join("+") || "bmc",
+    complete: outcomes.every((o) => o.verdict === "holds" || o.verdict === "vacuous"),
+    states: null,
+    transitions: null,
+    depth: bounded.depth < 0 ? null : bounded.depth,
+    seconds: (Date.now() - started) / 1000,
+    reductions: [],
+    cut: {},
+    outcomes,
+  };
+}
+
+type Opener = (purpose: string) => SolverSession;
+
+/** Bounded model checking depth by depth, with k-induction in step where it is wanted. */
+async function bound(
+  agenda: Agenda,
+  encoding: Encoding,
+  theory: Theory,
+  options: SmtOptions & Partial<SearchOptions>,
+  open: Opener,
+  deadline: number,
+  progress: { depth: number },
+): Promise<void> {
+  const method = options.method ?? "auto";
+  const settings = { candidates: options.candidates ?? 64 };
+  const session = open("bmc");
+  const search = new BoundedSearch(encoding, theory, session, options, agenda.goals, agenda.questions, settings);
+  let induction: Induction | undefined;
+  if (method === "auto" || method === "k-induction") {
+    induction = new Induction(encoding, theory, open("k-induction"), options, agenda.goals);
+  }
+  const started = Date.now();
+  const conclude = (by: string): void => {
+    for (const g of agenda.goals) if (g.status.is === "open") g.status = { is: "unreachable", method: by };
+    for (const q of agenda.questions) {
+      q.searched = true;
+      if (q.status.is === "open" && !q.gap && q.cut === undefined) q.status = { is: "unreachable", method: by };
+    }
+  };
+  const last = options.depth ?? 100;
+  while (search.depth < last) {
+    await search.next(deadline);
+    progress.depth = search.depth;
+    agenda.changed();
+    options.progress?.({ states: 0, transitions: 0, depth: search.depth, frontier: 0 });
+    if (search.exhausted) {
+      await search.lastResort(deadline);
+      conclude("bmc");
+      return;
+    }
+    if (agenda.finished) return;
+    if (induction === undefined) continue;
+    try {
+      // In the portfolio a proof attempt may cost about what the search itself costs.
+      const limit = method === "auto" ? Date.now() + Math.max(2000, Date.now() - started) : deadline;
+      const step = await induction.next(Math.min(limit, deadline));
+      for (const g of step.proved) if (g.status.is === "open") g.status = { is: "unreachable", method: "k-induction" };
+      if (step.exhausted) {
+        await search.lastResort(deadline);
+        conclude("k-induction");
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof SolverFailure) || method !== "auto") throw error;
+      induction = undefined;
+    }
+    if (agenda.finished) return;
+  }
+}
+
+/** Inductive invariants for what is open: all goals together, then those that are reachable one by one. */
+async function invariants(
+  agenda: Agenda,
+  encoding: Encoding,
+  options: SmtOptions & Partial<SearchOptions>,
+  open: Opener,
+  deadline: number,
+  reasons: string[],
+): Promise<void> {
+  const reachable = new Set<Goal>();
+  const attempted = new Set<string>();
+  for (;;) {
+    const wanted = agenda.wanted();
+    const unsettled = (goals: readonly Goal[]): Goal[] => goals.filter((g) => !reachable.has(g));
+    let set = unsettled(wanted.properties);
+    if (set.length === 0) set = unsettled(wanted.triggers).slice(0, 1);
+    const key = (goals: readonly Goal[]): string => goals.map((g) => g.name).join("\n");
+    if (attempted.has(key(set))) set = set.filter((g) => !attempted.has(key([g]))).slice(0, 1);
+    if (set.length === 0) return;
+    attempted.add(key(set));
+    const clauses = clausesOf(encoding, set);
+    const session = open("spacer");
+    if (session.family !== "z3") {
+      reasons.push(`inductive invariants need Spacer, which ${session.name} does not have`);
+      return;
+    }
+    // A goal that bounded search reaches meanwhile makes the question pointless: ask again without it.
+    const pointless = (): boolean => set.some((g) => g.status.is === "reached");
+    agenda.watch = () => {
+      if (pointless()) session.close();
+    };
+    let answer: HornAnswer;
+    try {
+      answer = await solveHorn(clauses, session, options, deadline);
+    } catch (error) {
+      if (error instanceof SolverFailure && pointless() && !agenda.finished) continue;
+      throw error;
+    } finally {
+      session.close();
+    }
+    if (answer.is === "unknown") {
+      reasons.push(`spacer: the solver answered unknown (${answer.reason})`);
+      if (set.length === 1) reachable.add(set[0] as Goal);
+    } else if (answer.is === "reachable") {
+      if (set.length === 1) reachable.add(set[0] as Goal);
+    } else {
+      for (const g of set) if (g.status.is === "open") g.status = { is: "unreachable", method: "spacer" };
+      if (options.certificates !== undefined) {
+        writeCertificate(options.certificates, encoding, set, clauses, answer.invariant);
+      }
+    }
+    if (agenda.finished) return;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Z3 compiled to WebAssembly in a worker thread of its own: a query that hangs or runs out of memory costs the worker
+ * and nothing else. Its 2 GiB of memory are fixed; past them Z3 aborts.
+ *
+ * Speaks SMT-LIB text: each message is a script, each answer what Z3 printed.
+ */
+import { parentPort } from "node:worker_threads";
+import { init } from "z3-solver";
+
+export type Z3Answer = { readonly output: string } | { readonly failure: string };
+
+/** The part of the Emscripten module used here; z3-solver leaves it untyped. */
+interface Emscripten {
+  readonly HEAPU8: Uint8Array;
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+  ccall(name: string, result: "string", types: readonly "number"[], args: readonly number[]): string;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("this file is a worker thread");
+const { Z3, em } = await init();
+const module = em as Emscripten;
+const context = Z3.mk_context(Z3.mk_config());
+port.on("message", (script: string) => {
+  let answer: Z3Answer;
+  try {
+    // Through the heap: an argument converted by ccall itself would have to fit Z3's small stack.
+    const bytes = new TextEncoder().encode(`${script}\0`);
+    const address = module._malloc(bytes.length);
+    module.HEAPU8.set(bytes, address);
+    // Synchronous, so that an abort is an exception here and not a promise that never settles.
+    const output = module.ccall("Z3_eval_smtlib2_string", "string", ["number", "number"], [Number(context), address]);
+    module._free(address);
+    answer = { output };
+  } catch (error) {
+    answer = { failure: String(error) };
+  }
+  port.postMessage(answer);
+});
