@@ -67,10 +67,14 @@ export {
 } from "./spec/model.ts";
 export { ModelError } from "./spec/model-error.ts";
 export * from "./spec/primitives/atomic.ts";
+export * from "./spec/primitives/bio-list.ts";
+export * from "./spec/primitives/bkl.ts";
 export * from "./spec/primitives/completion.ts";
 export * from "./spec/primitives/freeze.ts";
 export type { InitOptions } from "./spec/primitives/initialised.ts";
 export { interrupt, local_irq_disable, local_irq_enable } from "./spec/primitives/irq.ts";
+export * from "./spec/primitives/kref.ts";
+export * from "./spec/primitives/list.ts";
 export { type AllocOptions, alloc, kfree } from "./spec/primitives/memory.ts";
 export * from "./spec/primitives/mutex.ts";
 export * from "./spec/primitives/rw-semaphore.ts";

@@ -111,13 +111,14 @@ export function randomProgram(seed: number, options: RandomOptions = {}): Progra
       } else if (r < 0.9 && pooled && pointer) {
         const place = { p: "local", name: pointer.name } as const;
         const it: Expr = { e: "local", name: pointer.name };
-        if (chance(0.4)) {
+        const use = random();
+        if (use < 0.4) {
           // Allocate only what is certainly there: running out is an error of the model, tested elsewhere.
           const anyFree = bin("||", freeSlot(1), freeSlot(2));
           body.push({ s: "if", c: anyFree, then: [{ s: "alloc", pool: "obj", into: place, site }], else: [], site });
-        } else if (chance(0.5)) {
+        } else if (use < 0.7) {
           body.push({ s: "set", to: place, value: load("ptr"), site });
-        } else if (chance(0.5)) {
+        } else if (use < 0.85) {
           body.push({ s: "set", to: { p: "var", v: "ptr" }, value: it, site });
         } else {
           body.push({ s: "free", pool: "obj", ptr: it, what: "p", site });
@@ -184,6 +185,7 @@ export function randomProgram(seed: number, options: RandomOptions = {}): Progra
       wait = { on: "a condition", ...(chance(0.3) ? { resting: comparison(load(pick(ints)), 2) } : {}) };
     } else if (r < 0.7) {
       alternatives.push({ body: [], idle: true });
+      return { s: "step", call: "msleep", site, checks: [], alternatives, yields: true };
     } else {
       alternatives.push({ body: stepBody(locals), ...(chance(0.05) ? { optional: true } : {}) });
       if (chance(0.15)) alternatives.push({ when: comparison(sharedExpr(), 2), body: stepBody(locals), name: "other" });
@@ -402,6 +404,7 @@ export function randomProgram(seed: number, options: RandomOptions = {}): Progra
     scenario: "s",
     sizes: {},
     switches: {},
+    ...(chance(0.12) ? { scheduler: "one-cpu" as const } : {}),
     vars: [
       ...mutexes.map((name) => ({ name, domain: { d: "thread" } as const, init: [0], lock: "mutex" as const, site })),
       ...ints.map((name) => ({ name, domain: number, init: [below(2)], site })),

@@ -146,7 +146,7 @@ function access(c: Cell, options: AccessOptions, isWrite: boolean): NonNullable<
 }
 
 /** The statement that checks a protection claim. */
-function claim(location: Location, options: AccessOptions, site: Site): Stmt[] {
+export function claim(location: Location, options: AccessOptions, site: Site): Stmt[] {
   if (!options.under) return [];
   return [
     {

@@ -25,7 +25,7 @@ export interface ThreadOptions {
   /** How many identical threads; they are named `udev#1`, `udev#2` … when there are several. */
   readonly count?: number;
   readonly kind?: ThreadDecl["kind"];
-  /** The CPU it runs on, from 0. Matters only where there are handlers, or one CPU. Default: a CPU of its own. */
+  /** The CPU it runs on, from 0. Matters only where there are handlers. Default: a CPU of its own. */
   readonly cpu?: number;
 }
 
@@ -281,14 +281,14 @@ export class Protocol {
     }
     const replacements = this.#replacements(request.variant);
     const specs = scopedSizes(sizes, switches, request.variant, () => scenario.threads());
-    const threads = specs.flatMap((spec, i): ThreadDecl[] =>
+    const threads = specs.flatMap((spec): ThreadDecl[] =>
       Array.from({ length: spec.count }, (_, member) => ({
         name: spec.count === 1 ? spec.name : `${spec.name}#${member + 1}`,
         cls: spec.name,
         fn: mainOf(spec.name),
         args: [],
         kind: spec.kind,
-        cpu: spec.cpu >= 0 ? spec.cpu : 1000 + i * 100 + member,
+        ...(spec.cpu >= 0 ? { cpu: spec.cpu } : {}),
       })),
     );
     const r = new Recording({
@@ -366,6 +366,7 @@ export class Protocol {
         scenario: request.scenario,
         sizes,
         switches,
+        ...(switches.scheduler === "one-cpu" ? { scheduler: "one-cpu" as const } : {}),
         vars: [...r.vars.values()],
         pools: [...r.pools.values()],
         functions: Object.fromEntries(r.functions),
@@ -376,6 +377,13 @@ export class Protocol {
     });
   }
 }
+
+/** The switch a protocol declares to ask questions on one CPU too: the soft lock-up of a loop that never sleeps. */
+export const SCHEDULER_SWITCH = {
+  values: ["smp", "one-cpu"],
+  default: "smp",
+  what: "smp: every thread has a CPU; one-cpu: one CPU without preemption, a thread runs until it blocks or sleeps",
+} as const;
 
 /** Declares a protocol. */
 export function protocol(id: string, options: ProtocolOptions): Protocol {

@@ -115,6 +115,8 @@ export interface SysLocation {
   /** Labels that this step directly follows. */
   readonly labels: readonly string[];
   readonly ended: boolean;
+  /** The thread gives up its CPU here: what one-cpu.ts made of that is in the guards. */
+  readonly yields?: true;
   readonly actions: readonly SysAction[];
   readonly wait?: {
     readonly on: string;
@@ -139,6 +141,11 @@ export interface SysThread {
   readonly program: number;
   readonly kind: Program["threads"][number]["kind"];
   readonly cpu: number;
+  /**
+   * True while the thread is kept off its CPU, by a handler or by the thread that has the only CPU: then it is not
+   * blocked, whatever it would wait for. Already part of its guards. Absent: never.
+   */
+  readonly keptOff?: SysExpr;
   /** Location and values of all locals (stored ones matter) in the initial state. */
   readonly initialLocation: number;
   readonly initialLocals: readonly number[];

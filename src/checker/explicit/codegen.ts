@@ -224,20 +224,8 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
           return;
         }
         const scope = writer.scope(-1, -1);
-        const midRun = (kinds: readonly string[]): SysExpr[] =>
-          system.threads.flatMap((other, o): SysExpr[] => {
-            if (o === t || other.cpu !== thread.cpu || !kinds.includes(other.kind)) return [];
-            const locations = system.programs[other.program]!.locations;
-            const away = range(locations.length).filter((l) => l !== other.initialLocation && !locations[l]!.ended);
-            return [{ e: "pc", t: o, locations: away }];
-          });
-        const above = !isHandler(thread.kind)
-          ? midRun(["hardirq", "softirq"])
-          : thread.kind === "softirq"
-            ? midRun(["hardirq"])
-            : [];
-        for (const expr of above) {
-          const test = writer.bool(scope, expr);
+        if (thread.keptOff) {
+          const test = writer.bool(scope, thread.keptOff);
           if (test !== "false") writer.out.push(`if(${test})return 0;`);
         }
         const pc = writer.read(scope, layout.pcs[t]!);

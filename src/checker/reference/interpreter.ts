@@ -79,7 +79,7 @@ export interface ThreadStatus {
    * - `ready`: it has a live move (an enabled transition that is not optional);
    * - `ended`;
    * - `idle`: a handler before its first step, with nothing to handle;
-   * - `preempted`: a handler runs on its CPU;
+   * - `preempted`: a handler, or with one CPU another thread, runs on its CPU;
    * - `resting`: it waits legitimately;
    * - `environment`: an environment or device process that owes no move now;
    * - `blocked`: none of these.
@@ -100,6 +100,9 @@ export interface ThreadStatus {
   /** One sentence for people. */
   readonly why: string;
 }
+
+/** The variable that names the thread that has the CPU, where there is one CPU. */
+export const RUNNING = "running";
 
 /** Local code between two steps may run this many instructions; more means that it never ends. */
 const LOCAL_LIMIT = 10_000;
@@ -181,7 +184,9 @@ export class Interpreter {
    */
   transitions(state: State, options: { readonly patches?: boolean } = {}): readonly Transition[] {
     const all = this.program.threads.flatMap((_, thread) =>
-      this.#preemptedBy(state, thread) === undefined ? this.#moves(state, thread, options.patches ?? true) : [],
+      this.#preemptedBy(state, thread) === undefined && this.#hasCpu(state, thread)
+        ? this.#moves(state, thread, options.patches ?? true)
+        : [],
     );
     const busy = all.some((t) => !t.idle && !t.optional);
     return busy ? all.filter((t) => !t.idle) : all;
@@ -266,6 +271,7 @@ export class Interpreter {
       }
       vars[decl.name] = decl.length === undefined ? decl.init[0]! : [...decl.init];
     }
+    if (program.scheduler === "one-cpu") vars[RUNNING] = 0;
     const alive: Record<string, readonly number[]> = {};
     for (const pool of program.pools) alive[pool.name] = [...pool.alive];
     const threads: ThreadState[] = program.threads.map((thread) => {
@@ -344,6 +350,31 @@ export class Interpreter {
     return instruction.step;
   }
 
+  /** With one CPU: tasks and workers share it. */
+  #sharesCpu(thread: number): boolean {
+    const { scheduler, threads } = this.program;
+    const { kind } = threads[thread]!;
+    return scheduler === "one-cpu" && (kind === "task" || kind === "worker");
+  }
+
+  /** With one CPU: the thread is the one that runs, or that one has given up the CPU. */
+  #hasCpu(state: State, thread: number): boolean {
+    if (!this.#sharesCpu(thread)) return true;
+    const running = state.vars[RUNNING] as number;
+    return running === 0 || running === thread + 1 || !this.#goesOn(state, running - 1);
+  }
+
+  /** The thread can take a step that is owed, and does not stand at one that yields. */
+  #goesOn(state: State, thread: number): boolean {
+    const step = this.#next(state, thread);
+    if (step === undefined || step.yields === true || this.#preemptedBy(state, thread) !== undefined) return false;
+    if (this.#checksFail(state, thread, step)) return true;
+    return step.alternatives.some(
+      ({ when, optional, idle }) =>
+        optional !== true && idle !== true && (when === undefined || evaluate(when, this.#scope(state, thread)) !== 0),
+    );
+  }
+
   #checksFail(state: State, thread: number, step: Step): boolean {
     if (step.checks.length === 0) return false;
     let fails = false;
@@ -373,6 +404,7 @@ export class Interpreter {
       const firing = newFiring(thread, plan);
       const run = (draft: Draft<State>): void => {
         firing.executed.push(step.site);
+        if (this.#sharesCpu(thread)) draft.vars[RUNNING] = thread + 1;
         this.#runBody(draft, firing, step.checks);
         this.#runBody(draft, firing, alternative?.body ?? []);
         draft.threads[thread]!.frames.at(-1)!.pc++;
@@ -632,7 +664,7 @@ export class Interpreter {
     if (ready) return "ready";
     const decl = this.program.threads[thread]!;
     if (isHandler(decl) && locationKey(state.threads[thread]!) === this.#first[thread]) return "idle";
-    if (this.#preemptedBy(state, thread) !== undefined) return "preempted";
+    if (this.#preemptedBy(state, thread) !== undefined || !this.#hasCpu(state, thread)) return "preempted";
     const resting = step.wait?.resting;
     if (resting !== undefined && evaluate(resting, this.#scope(state, thread)) !== 0) return "resting";
     return decl.kind === "environment" || decl.kind === "device" ? "environment" : "blocked";
@@ -653,6 +685,15 @@ export class Interpreter {
     if (by !== undefined) {
       const handler = this.program.threads[by]!.name;
       return { ...at, by, why: `${decl.name} cannot go on before ${handler} has left CPU ${decl.cpu}` };
+    }
+    if (!this.#hasCpu(state, thread)) {
+      const holder = (state.vars[RUNNING] as number) - 1;
+      return {
+        ...at,
+        on: "the CPU",
+        holder,
+        why: `${decl.name} waits for the CPU, where ${this.program.threads[holder]!.name} runs`,
+      };
     }
     const holderId = step.wait?.holder === undefined ? 0 : evaluate(step.wait.holder, this.#scope(state, thread));
     const holder = holderId > 0 && holderId <= this.program.threads.length ? holderId - 1 : undefined;

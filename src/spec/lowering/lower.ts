@@ -21,6 +21,7 @@ import { and, isFalse, isTrue, not, TRUE } from "./fold.ts";
 import { runInitialCode, type Start } from "./initial.ts";
 import { type InlinedGraph, type InlinedLocal, inline, type Node } from "./inline.ts";
 import { liveLocals } from "./liveness.ts";
+import { onOneCpu } from "./one-cpu.ts";
 import { lowerProperty } from "./properties.ts";
 import type { Interval } from "./ranges.ts";
 import { referenced } from "./references.ts";
@@ -245,6 +246,7 @@ function lowerStep(node: StepNode, l: number, runs: SysExpr, writer: CodeWriter,
             ...(wait.resting === undefined ? {} : { resting: writer.expressionAt(node, wait.resting) }),
           },
         }),
+    ...(step.yields ? { yields: true } : {}),
     live: context.live(node),
     plain: (step.plain ?? []).map((access) =>
       writer.elementAt(node, access, (v, i) => ({ v, write: access.write, ...(i === undefined ? {} : { i }) })),
@@ -316,12 +318,16 @@ export function lower(program: Program): TransitionSystem {
       initialLocals: start.locals,
     };
   });
+  threads.forEach((thread, t) => {
+    const runs = notPreempted(program.threads[t]!, threads, drafts);
+    if (!isTrue(runs)) threads[t] = { ...thread, keptOff: not(runs) };
+  });
   const programs = drafts.map((_, index) => lowerProgram(index, drafts, threads, symbols, findings));
   const graphs = drafts.map(({ graph }) => graph);
   const context = { symbols, programs, graphs, threads, findings: findings.findings, marks };
   const properties = program.properties.map((property) => lowerProperty(property, context));
   const initialMarks = new Set(drafts.flatMap(({ starts }) => [...starts.values()].flatMap((start) => start.marks)));
-  return {
+  const system: TransitionSystem = {
     protocol: program.protocol,
     variant: program.variant,
     scenario: program.scenario,
@@ -336,4 +342,5 @@ export function lower(program: Program): TransitionSystem {
     properties,
     initialMarks: [...initialMarks],
   };
+  return program.scheduler === "one-cpu" ? onOneCpu(system) : system;
 }

@@ -103,7 +103,7 @@ export class PlainSearch {
 
   blocked(node: Node, t: number): boolean {
     const { threads } = this.system;
-    const { kind, cpu } = threads[t]!;
+    const { kind } = threads[t]!;
     if (kind === "environment" || kind === "device") return false;
     const location = this.#locationOf(node.state, t);
     if (location.ended) return false;
@@ -111,8 +111,7 @@ export class PlainSearch {
     if (location.wait?.resting !== undefined && evaluate(location.wait.resting, node.state, t) !== 0) return false;
     const handler = kind === "hardirq" || kind === "softirq";
     if (handler && node.state.pcs[t] === threads[t]!.initialLocation) return false;
-    const above = !handler ? ["hardirq", "softirq"] : kind === "softirq" ? ["hardirq"] : [];
-    return !threads.some((o, k) => k !== t && o.cpu === cpu && above.includes(o.kind) && this.#midRun(node.state, k));
+    return threads[t]!.keptOff === undefined || evaluate(threads[t]!.keptOff, node.state, t) === 0;
   }
 
   truth(p: SysProperty): Truth {

@@ -183,6 +183,14 @@ export function randomSystem(seed: number): TransitionSystem {
       initialLocals: locals.map((l) => (l.lo <= 0 && l.hi >= 0 ? 0 : l.lo)),
     };
   });
+  // Sometimes a thread is kept off its CPU while another is away from where it started.
+  threads.forEach((thread, t) => {
+    const other = r.below(threadCount);
+    if (other === t || !r.chance(25)) return;
+    const { locations } = programs[threads[other]!.program]!;
+    const away = locations.flatMap((l, k) => (k === 0 || l.ended ? [] : [k]));
+    threads[t] = { ...thread, keptOff: { e: "pc", t: other, locations: away } };
+  });
   const trigger = () => ({ marks: r.chance(50) ? [] : [r.below(3)], what: "something" });
   const about = { message: "broken", site };
   const view = (): SysExpr =>
