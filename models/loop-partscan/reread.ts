@@ -1,0 +1,30 @@
+/** What is asked about a reread of the partition table as a whole: how it ends, and whether it could ever succeed. */
+import { type Errno, errno, If, type Local, local, report, switched, While } from "lockstep";
+import { reread_succeeded } from "./objects.ts";
+
+/** The reread is over with this code. Its callers drop the code, or print a warning at most. */
+export function reread_ended(rc: Errno): void {
+  report("ebusy", "the partition table is not read again: bd_mutex was held", rc.contended());
+  If(rc.ok(), () => reread_succeeded.set(true));
+}
+
+/**
+ * The body of a loop_reread_partitions() that retries: `attempt` leaves its result in rc. With retry=endless all of
+ * it is done again until it succeeds.
+ */
+export function retried(attempt: (rc: Local<Errno, Errno | number>) => void): void {
+  const rc = local("rc", errno, 0);
+  attempt(rc);
+  if (switched("retry", "endless"))
+    While(
+      () => rc.value.failed(),
+      () => attempt(rc),
+    );
+  reread_ended(rc.value);
+}
+
+export const RETRY_SWITCH = {
+  values: ["code", "endless"],
+  default: "code",
+  what: "code: as often as the patch says; endless: the whole reread again until it succeeds (in the versions that retry)",
+} as const;

@@ -1,0 +1,238 @@
+/** drivers/block/loop.c of v4.0, the base of both posted patches. */
+import {
+  blk_mq_freeze_queue,
+  blk_mq_unfreeze_queue,
+  dec,
+  EBUSY,
+  EINVAL,
+  ENODEV,
+  ENXIO,
+  enumeration,
+  errno,
+  fn,
+  Goto,
+  If,
+  inc,
+  kfree,
+  Label,
+  local,
+  mutex_lock,
+  mutex_unlock,
+  NULL,
+  ptr,
+  Return,
+  read,
+  spin_lock_irq,
+  spin_unlock_irq,
+  write,
+} from "lockstep";
+import { del_gendisk, ioctl_by_bdev_BLKRRPART } from "./block-layer.ts";
+import {
+  assign_flags,
+  bdev,
+  block_device,
+  disk,
+  loop_device,
+  loop_index_idr,
+  loop_index_mutex,
+  part_shift,
+} from "./objects.ts";
+import { reread_ended } from "./reread.ts";
+
+export const LOOP = "drivers/block/loop.c";
+const lo_and_bdev = { lo: ptr(loop_device), bdev: ptr(block_device) };
+
+/**
+ * v4.0 has no such function: it calls ioctl_by_bdev() in these places and drops the result. The patches give it a
+ * body, and the name.
+ */
+export const loop_reread_partitions = fn("loop_reread_partitions", { at: LOOP, params: lo_and_bdev }, ({ bdev }) => {
+  reread_ended(ioctl_by_bdev_BLKRRPART({ bdev }));
+});
+
+/** Waits until no I/O is in the queue; loop_switch() without a file. */
+export const loop_flush = fn("loop_flush", { at: LOOP, params: { lo: ptr(loop_device) } }, ({ lo }) => {
+  blk_mq_freeze_queue(lo.lo_queue);
+  blk_mq_unfreeze_queue(lo.lo_queue);
+});
+
+/** The second backing file, opened read-only. */
+export const loop_set_fd = fn("loop_set_fd", { at: LOOP, params: lo_and_bdev, returns: errno }, ({ lo, bdev }) => {
+  const under = { under: lo.lo_ctl_mutex };
+  const state = read(lo.lo_state, under);
+  If(state.ne("unbound"), () => Return(-EBUSY));
+  write(lo.lo_device, bdev, under);
+  assign_flags(lo.lo_flags, { READ_ONLY: true }, under);
+  // lo_lock is not taken here
+  write(lo.lo_backing_file, "second", under);
+  write(disk.capacity, "second");
+  write(lo.lo_state, "bound", under);
+  if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
+  const partscan = read(lo.lo_flags.PARTSCAN, under);
+  If(partscan, () => loop_reread_partitions({ lo, bdev }));
+  Return(0);
+});
+
+/** Drops lo_ctl_mutex when, and only when, it returns 0. */
+export const loop_clr_fd = fn(
+  "loop_clr_fd",
+  { at: LOOP, params: { lo: ptr(loop_device) }, returns: errno },
+  ({ lo }) => {
+    const under = { under: lo.lo_ctl_mutex };
+    const filp = read(lo.lo_backing_file, under);
+    const bdev = read(lo.lo_device, under);
+
+    const state = read(lo.lo_state, under);
+    If(state.ne("bound"), () => Return(-ENXIO));
+
+    // somebody else has it open: torn down at the last close
+    const refcnt = read(lo.lo_refcnt.int, under);
+    If(refcnt.gt(1), () => {
+      write(lo.lo_flags.AUTOCLEAR, true, under);
+      mutex_unlock(lo.lo_ctl_mutex);
+      Return(0);
+    });
+
+    If(filp.eq("none"), () => Return(-EINVAL));
+
+    spin_lock_irq(lo.lo_lock);
+    write(lo.lo_state, "rundown", under);
+    write(lo.lo_backing_file, "none", under);
+    spin_unlock_irq(lo.lo_lock);
+
+    write(lo.lo_device, NULL, under);
+    write(disk.capacity, "none");
+    write(lo.lo_state, "unbound", under);
+    const partscan = read(lo.lo_flags.PARTSCAN, under);
+    If(partscan.and(bdev.ne(NULL)), () => loop_reread_partitions({ lo, bdev }));
+    assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
+    if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
+    mutex_unlock(lo.lo_ctl_mutex);
+    // fput(filp): the backing file's own business
+    Return(0);
+  },
+);
+
+/** Partition scanning is asked for. */
+export const loop_set_status = fn(
+  "loop_set_status",
+  { at: LOOP, params: { lo: ptr(loop_device) }, returns: errno },
+  ({ lo }) => {
+    const under = { under: lo.lo_ctl_mutex };
+    const state = read(lo.lo_state, under);
+    If(state.ne("bound"), () => Return(-ENXIO));
+
+    const partscan = read(lo.lo_flags.PARTSCAN, under);
+    If(partscan.not(), () => {
+      write(lo.lo_flags.PARTSCAN, true, under);
+      write(disk.GENHD_FL_NO_PART_SCAN, false);
+      const bdev = read(lo.lo_device, under);
+      loop_reread_partitions({ lo, bdev });
+    });
+
+    write(lo.lo_encrypt_key_size, 0, under);
+    Return(0);
+  },
+);
+
+export const command = enumeration("LOOP_SET_FD", "LOOP_CLR_FD", "LOOP_SET_STATUS");
+
+/** Runs without bd_mutex. */
+export const lo_ioctl = fn("lo_ioctl", { at: LOOP, params: { cmd: command }, returns: errno }, ({ cmd }) => {
+  const lo = read(disk.private_data);
+  const err = local("err", errno, -EINVAL);
+  mutex_lock(lo.lo_ctl_mutex);
+  If(cmd.eq("LOOP_SET_FD"), () => err.set(loop_set_fd({ lo, bdev })));
+  If(cmd.eq("LOOP_CLR_FD"), () => {
+    err.set(loop_clr_fd({ lo }));
+    // loop_clr_fd would have unlocked lo_ctl_mutex on success
+    If(err.value.ok(), () => Goto("out_unlocked"));
+  });
+  If(cmd.eq("LOOP_SET_STATUS"), () => err.set(loop_set_status({ lo })));
+  mutex_unlock(lo.lo_ctl_mutex);
+  Label("out_unlocked");
+  Return(err.value);
+});
+
+/** bd_mutex is held. */
+export const lo_open = fn("lo_open", { at: LOOP, returns: errno }, () => {
+  const err = local("err", errno, 0);
+  mutex_lock(loop_index_mutex);
+  const lo = read(disk.private_data);
+  If(lo.eq(NULL), () => {
+    err.set(-ENXIO);
+    Goto("out");
+  });
+  mutex_lock(lo.lo_ctl_mutex);
+  inc(lo.lo_refcnt.int, { under: lo.lo_ctl_mutex });
+  mutex_unlock(lo.lo_ctl_mutex);
+  Label("out");
+  mutex_unlock(loop_index_mutex);
+  Return(err.value);
+});
+
+/** bd_mutex is held; called on every close of the whole disk. */
+export const lo_release = fn("lo_release", { at: LOOP }, () => {
+  const lo = read(disk.private_data);
+  mutex_lock(lo.lo_ctl_mutex);
+  const refcnt = dec(lo.lo_refcnt.int, { under: lo.lo_ctl_mutex });
+  If(refcnt.ne(0), () => Goto("out"));
+
+  const autoclear = read(lo.lo_flags.AUTOCLEAR, { under: lo.lo_ctl_mutex });
+  If(
+    autoclear,
+    () => {
+      const err = loop_clr_fd({ lo });
+      If(err.ok(), () => Return());
+    },
+    () => loop_flush({ lo }),
+  );
+
+  Label("out");
+  mutex_unlock(lo.lo_ctl_mutex);
+});
+
+/** Somebody opens the number of a disk that is not there (any more). */
+export const loop_probe = fn("loop_probe", { at: LOOP }, () => {
+  mutex_lock(loop_index_mutex);
+  // loop_add() would make a new device here, an object of its own
+  mutex_unlock(loop_index_mutex);
+});
+
+export const loop_remove = fn("loop_remove", { at: LOOP, params: { lo: ptr(loop_device) } }, ({ lo }) => {
+  // blk_cleanup_queue(): nobody enters any more, and it waits for those inside
+  blk_mq_freeze_queue(lo.lo_queue);
+  del_gendisk();
+  kfree(lo);
+});
+
+/** LOOP_CTL_REMOVE */
+export const loop_control_ioctl = fn("loop_control_ioctl", { at: LOOP, returns: errno }, () => {
+  const ret = local("ret", errno, 0);
+  mutex_lock(loop_index_mutex);
+  const lo = read(loop_index_idr, { under: loop_index_mutex });
+  If(lo.eq(NULL), () => {
+    ret.set(-ENODEV);
+    Goto("out");
+  });
+  mutex_lock(lo.lo_ctl_mutex);
+  const state = read(lo.lo_state, { under: lo.lo_ctl_mutex });
+  If(state.ne("unbound"), () => {
+    ret.set(-EBUSY);
+    mutex_unlock(lo.lo_ctl_mutex);
+    Goto("out");
+  });
+  const refcnt = read(lo.lo_refcnt.int, { under: lo.lo_ctl_mutex });
+  If(refcnt.gt(0), () => {
+    ret.set(-EBUSY);
+    mutex_unlock(lo.lo_ctl_mutex);
+    Goto("out");
+  });
+  write(disk.private_data, NULL, { under: loop_index_mutex });
+  mutex_unlock(lo.lo_ctl_mutex);
+  write(loop_index_idr, NULL, { under: loop_index_mutex });
+  loop_remove({ lo });
+  Label("out");
+  mutex_unlock(loop_index_mutex);
+  Return(ret.value);
+});
