@@ -59,12 +59,22 @@ interface Path {
   readonly guard: readonly TermId[];
   readonly locals: ReadonlyMap<number, TermId>;
   readonly stores: ReadonlyMap<number, TermId>;
+  /** Index terms whose value this path has fixed. */
+  readonly known: ReadonlyMap<TermId, number>;
   readonly marks: readonly number[];
   readonly findings: readonly number[];
   readonly optional: boolean;
 }
 
-const NOTHING: ReadonlyMap<number, TermId> = new Map();
+/** What an expression is evaluated in. */
+interface Scope extends Pick<Path, "locals" | "stores" | "known"> {
+  /** The executing thread; undefined in a property. */
+  readonly self: number | undefined;
+  /** Its location, where the expression is about the state before. */
+  readonly at?: number;
+}
+
+const NOTHING = { locals: new Map(), stores: new Map(), known: new Map() } as const;
 
 export class Unfolding {
   readonly vector: StateVector;
@@ -84,12 +94,11 @@ export class Unfolding {
           const guard =
             action.guard === undefined
               ? start
-              : conjoin(this.terms, start, this.#term(action.guard, t, NOTHING, NOTHING, l));
+              : conjoin(this.terms, start, this.#term(action.guard, { ...NOTHING, self: t, at: l }));
           if (guard === undefined) return;
           const path: Path = {
             guard,
-            locals: NOTHING,
-            stores: NOTHING,
+            ...NOTHING,
             marks: [],
             findings: [],
             optional: action.optional,
@@ -126,7 +135,7 @@ export class Unfolding {
 
   /** An expression about a state: of a property (`self` undefined), or of a wait of thread `self`. */
   predicate(expr: SysExpr, self?: number): TermId {
-    return this.#term(expr, self, NOTHING, NOTHING, undefined);
+    return this.#term(expr, { ...NOTHING, self });
   }
 
   #walk(
@@ -137,6 +146,8 @@ export class Unfolding {
     leaf: (path: Path, error: boolean, target: number) => void,
   ): void {
     let { locals, stores, marks, findings } = path;
+    const { known } = path;
+    const term = (e: SysExpr) => this.#term(e, { self, locals, stores, known });
     for (let i = from; i < code.ops.length; i++) {
       const op = code.ops[i]!;
       switch (op.o) {
@@ -147,17 +158,16 @@ export class Unfolding {
           findings = [...findings, op.f];
           break;
         case "local":
-          locals = new Map(locals).set(op.l, this.#term(op.value, self, locals, stores, undefined));
+          locals = new Map(locals).set(op.l, term(op.value));
           break;
         case "var": {
-          const value = this.#term(op.value, self, locals, stores, undefined);
+          const value = term(op.value);
           const { length } = this.vector.system.vars[op.v]!;
-          const index = op.i === undefined ? this.terms.zero : this.#term(op.i, self, locals, stores, undefined);
-          const known = this.terms.constantValue(index);
-          if (known !== undefined) {
-            if (known >= 0 && known < length) {
-              stores = new Map(stores).set(this.vector.element(op.v, known), value);
-            }
+          const index = op.i === undefined ? this.terms.zero : term(op.i);
+          const position = this.terms.constantValue(index) ?? known.get(index);
+          if (position !== undefined) {
+            if (position >= 0 && position < length)
+              stores = new Map(stores).set(this.vector.element(op.v, position), value);
             break;
           }
           const here = { ...path, locals, stores, marks, findings };
@@ -165,7 +175,8 @@ export class Unfolding {
             const guard = conjoin(this.terms, here.guard, this.terms.binary("==", index, this.terms.constant(k)));
             if (guard === undefined) continue;
             const stored = new Map(stores).set(this.vector.element(op.v, k), value);
-            this.#walk(code, i + 1, { ...here, guard, stores: stored }, self, leaf);
+            const fixed = new Map(known).set(index, k);
+            this.#walk(code, i + 1, { ...here, guard, stores: stored, known: fixed }, self, leaf);
           }
           if (this.terms.mayLeave(index, 0, length - 1)) {
             const below = this.terms.binary("<", index, this.terms.zero);
@@ -187,7 +198,7 @@ export class Unfolding {
         leaf({ ...here, findings: [...findings, end.f] }, true, 0);
         break;
       case "if": {
-        const c = this.terms.truth(this.#term(end.c, self, locals, stores, undefined));
+        const c = this.terms.truth(term(end.c));
         const yes = conjoin(this.terms, here.guard, c);
         if (yes !== undefined) this.#walk(end.then, 0, { ...here, guard: yes }, self, leaf);
         const no = conjoin(this.terms, here.guard, this.terms.not(c));
@@ -201,16 +212,10 @@ export class Unfolding {
     }
   }
 
-  /** `at` is the location of `self`, where it is known. */
-  #term(
-    expr: SysExpr,
-    self: number | undefined,
-    locals: ReadonlyMap<number, TermId>,
-    stores: ReadonlyMap<number, TermId>,
-    at: number | undefined,
-  ): TermId {
+  #term(expr: SysExpr, scope: Scope): TermId {
     const { terms, vector } = this;
-    const sub = (e: SysExpr) => this.#term(e, self, locals, stores, at);
+    const { self, at } = scope;
+    const sub = (e: SysExpr) => this.#term(e, scope);
     switch (expr.e) {
       case "const":
         return terms.constant(expr.v);
@@ -219,7 +224,7 @@ export class Unfolding {
       case "local": {
         const t = expr.t ?? self;
         if (t === undefined) return terms.zero;
-        const written = expr.t === undefined ? locals.get(expr.l) : undefined;
+        const written = expr.t === undefined ? scope.locals.get(expr.l) : undefined;
         if (written !== undefined) return written;
         const level = vector.local(t, expr.l);
         return level === undefined ? terms.zero : terms.level(level);
@@ -227,13 +232,13 @@ export class Unfolding {
       case "load": {
         const element = (i: number) => {
           const level = vector.element(expr.v, i);
-          return stores.get(level) ?? terms.level(level);
+          return scope.stores.get(level) ?? terms.level(level);
         };
         if (expr.i === undefined) return element(0);
         const index = sub(expr.i);
         const { length } = vector.system.vars[expr.v]!;
-        const known = terms.constantValue(index);
-        if (known !== undefined) return known >= 0 && known < length ? element(known) : terms.zero;
+        const position = terms.constantValue(index) ?? scope.known.get(index);
+        if (position !== undefined) return position >= 0 && position < length ? element(position) : terms.zero;
         let chain = terms.zero;
         for (let i = length - 1; i >= 0; i--) {
           chain = terms.ite(terms.binary("==", index, terms.constant(i)), element(i), chain);

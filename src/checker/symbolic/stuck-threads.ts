@@ -74,12 +74,7 @@ export class StuckThreads {
     if (thread.kind === "environment" || thread.kind === "device") return EMPTY;
     const program = this.#system.programs[thread.program]!;
     const waiting = store.minus(reached.all, this.#live[t]!);
-    const preempted = this.#preemptors(thread, t).map((h) => {
-      const handler = this.#system.threads[h]!;
-      const locations = this.#system.programs[handler.program]!.locations;
-      const off = locations.flatMap((l, i) => (l.ended || i === handler.initialLocation ? [i] : []));
-      return terms.isOneOf(vector.pc(h), off);
-    });
+    const runs = thread.keptOff === undefined ? terms.one : terms.not(reached.predicate(thread.keptOff));
     const plain: number[] = [];
     let blocked = EMPTY;
     program.locations.forEach((location, l) => {
@@ -89,19 +84,10 @@ export class StuckThreads {
       else {
         const here = terms.isOneOf(vector.pc(t), [l]);
         const owed = terms.not(reached.predicate(resting, t));
-        blocked = store.union(blocked, reached.filter(waiting, here, owed, ...preempted));
+        blocked = store.union(blocked, reached.filter(waiting, here, owed, runs));
       }
     });
-    return store.union(blocked, reached.filter(waiting, terms.isOneOf(vector.pc(t), plain), ...preempted));
-  }
-
-  /** The handlers that keep the thread from moving while they run. */
-  #preemptors(thread: SysThread, t: number): number[] {
-    if (thread.cpu < 0 || thread.kind === "hardirq") return [];
-    return this.#system.threads.flatMap((other, h) => {
-      const above = other.kind === "hardirq" || (other.kind === "softirq" && thread.kind !== "softirq");
-      return h !== t && other.cpu === thread.cpu && above ? [h] : [];
-    });
+    return store.union(blocked, reached.filter(waiting, terms.isOneOf(vector.pc(t), plain), runs));
   }
 
   #settledStates(doomed: number, t: number): number {

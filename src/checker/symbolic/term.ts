@@ -21,6 +21,12 @@ type Shape =
 /** How many different values a term is followed through before its target's whole domain is taken. */
 const MANY = 64;
 
+/** Conditions on a level of at most so many values are kept as the set of those that satisfy them. */
+const SMALL_DOMAIN = 1024;
+/** In place of the one level a term depends on. */
+const NO_LEVEL = -1;
+const MANY_LEVELS = -2;
+
 /** How many values of a level are tried where a value stored there is known only further below. */
 const LARGEST_DOMAIN = 1 << 16;
 
@@ -73,6 +79,14 @@ export function applyOperator(op: BinaryOperator, a: number, b: number): number 
   }
 }
 
+const TRUTHS: ReadonlySet<BinaryOperator> = new Set(["==", "!=", "<", "<=", ">", ">=", "&&", "||"]);
+
+/** The only level two terms depend on, from those of each. */
+function onlyOf(a: number, b: number): number {
+  if (a === NO_LEVEL || a === b) return b;
+  return b === NO_LEVEL ? a : MANY_LEVELS;
+}
+
 export class Terms {
   /** The domain of each level: smallest and largest value. */
   readonly lo: readonly number[];
@@ -80,6 +94,8 @@ export class Terms {
   readonly #shapes: Shape[] = [];
   /** The smallest level a term depends on; the number of levels for a constant. */
   readonly #top: number[] = [];
+  /** The only level a term depends on. */
+  readonly #only: number[] = [];
   readonly #ids = new Map<string, TermId>();
   /** Per term, what it becomes for each value of its top level. */
   readonly #specialised: (Map<number, TermId> | undefined)[] = [];
@@ -103,12 +119,12 @@ export class Terms {
   }
 
   constant(v: number): TermId {
-    return this.#intern(`c${v}`, { k: "const", v: v | 0 }, this.lo.length);
+    return this.#intern(`c${v}`, { k: "const", v: v | 0 }, this.lo.length, NO_LEVEL);
   }
 
   level(level: number): TermId {
     if (this.lo[level] === this.hi[level]) return this.constant(this.lo[level]!);
-    return this.#intern(`l${level}`, { k: "level", level }, level);
+    return this.#intern(`l${level}`, { k: "level", level }, level, level);
   }
 
   isOneOf(level: number, values: readonly number[]): TermId {
@@ -117,20 +133,23 @@ export class Terms {
     const set = [...new Set(values)].filter((v) => v >= lo && v <= hi).sort((a, b) => a - b);
     if (set.length === 0) return this.zero;
     if (set.length === hi - lo + 1) return this.one;
-    return this.#intern(`e${level}:${set.join()}`, { k: "in", level, set }, level);
+    return this.#intern(`e${level}:${set.join()}`, { k: "in", level, set }, level, level);
   }
 
   not(a: TermId): TermId {
     const s = this.shape(a);
     if (s.k === "const") return s.v === 0 ? this.one : this.zero;
     if (s.k === "not" && this.isTruth(s.a)) return s.a;
-    return this.#intern(`n${a}`, { k: "not", a }, this.top(a));
+    const only = this.#only[a]!;
+    const set = this.#valuesWhere(only, (v) => this.#at(a, only, v) === 0);
+    if (set !== undefined) return this.isOneOf(only, set);
+    return this.#intern(`n${a}`, { k: "not", a }, this.top(a), only);
   }
 
   neg(a: TermId): TermId {
     const s = this.shape(a);
     if (s.k === "const") return this.constant(-s.v | 0);
-    return this.#intern(`m${a}`, { k: "neg", a }, this.top(a));
+    return this.#intern(`m${a}`, { k: "neg", a }, this.top(a), this.#only[a]!);
   }
 
   ite(c: TermId, a: TermId, b: TermId): TermId {
@@ -138,7 +157,9 @@ export class Terms {
     if (s.k === "const") return s.v !== 0 ? a : b;
     if (a === b) return a;
     if (a === this.one && b === this.zero && this.isTruth(c)) return c;
-    return this.#intern(`i${c},${a},${b}`, { k: "ite", c, a, b }, Math.min(this.top(c), this.top(a), this.top(b)));
+    const top = Math.min(this.top(c), this.top(a), this.top(b));
+    const only = onlyOf(this.#only[c]!, onlyOf(this.#only[a]!, this.#only[b]!));
+    return this.#intern(`i${c},${a},${b}`, { k: "ite", c, a, b }, top, only);
   }
 
   binary(op: BinaryOperator, a: TermId, b: TermId): TermId {
@@ -158,7 +179,28 @@ export class Terms {
       if (sa.k === "level" && sb.k === "const") return this.#equals(op, sa.level, sb.v);
       if (sb.k === "level" && sa.k === "const") return this.#equals(op, sb.level, sa.v);
     }
-    return this.#intern(`${op}${a},${b}`, { k: "bin", op, a, b }, Math.min(this.top(a), this.top(b)));
+    const only = onlyOf(this.#only[a]!, this.#only[b]!);
+    if (TRUTHS.has(op)) {
+      const set = this.#valuesWhere(only, (v) => applyOperator(op, this.#at(a, only, v), this.#at(b, only, v)) !== 0);
+      if (set !== undefined) return this.isOneOf(only, set);
+    }
+    return this.#intern(`${op}${a},${b}`, { k: "bin", op, a, b }, Math.min(this.top(a), this.top(b)), only);
+  }
+
+  /** The values of a level that satisfy a condition; undefined where that is no one level, or one of too many values. */
+  #valuesWhere(level: number, holds: (v: number) => boolean): number[] | undefined {
+    if (level < 0) return undefined;
+    const lo = this.lo[level]!;
+    const hi = this.hi[level]!;
+    if (hi - lo >= SMALL_DOMAIN) return undefined;
+    const set: number[] = [];
+    for (let v = lo; v <= hi; v++) if (holds(v)) set.push(v);
+    return set;
+  }
+
+  /** The value of a term that depends on nothing but `level`. */
+  #at(t: TermId, level: number, v: number): number {
+    return this.constantValue(this.fix(t, level, v))!;
   }
 
   #equals(op: "==" | "!=", level: number, v: number): TermId {
@@ -187,7 +229,7 @@ export class Terms {
       case "ite":
         return this.isTruth(s.a) && this.isTruth(s.b);
       case "bin":
-        return !["+", "-", "*", "<<", ">>", "&", "|", "^"].includes(s.op);
+        return TRUTHS.has(s.op);
     }
   }
 
@@ -309,12 +351,13 @@ export class Terms {
     }
   }
 
-  #intern(key: string, shape: Shape, top: number): TermId {
+  #intern(key: string, shape: Shape, top: number, only: number): TermId {
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     const id = this.#shapes.length;
     this.#shapes.push(shape);
     this.#top.push(top);
+    this.#only.push(only);
     this.#ids.set(key, id);
     return id;
   }
