@@ -214,6 +214,11 @@ export class Interpreter {
     );
   }
 
+  /** The kind of wait of the thread's next step (Wait.kind), where it has one. */
+  waitKind(state: State, thread: number): string | undefined {
+    return this.#next(state, thread)?.wait?.kind;
+  }
+
   /** The threads that are blocked (see ThreadStatus). `live`: those with an enabled transition that is not optional. */
   blocked(state: State, live: readonly number[]): readonly number[] {
     return [...this.program.threads.keys()].filter(

@@ -6,6 +6,7 @@ import { describeDeadlock } from "./deadlock.ts";
 import { doomedThreads } from "./explore.ts";
 import { buildGraph, canReach, type Graph } from "./graph.ts";
 import { Interpreter, type ThreadStatus, type Transition } from "./interpreter.ts";
+import { objection } from "./lasso.ts";
 import type { State } from "./state.ts";
 
 /** A state on the way. */
@@ -76,7 +77,7 @@ export function runSchedule(interpreter: Interpreter, schedule: Schedule): Run {
 /**
  * Replays a schedule and judges it. Findings and errors must be carried by the last edge; an invariant, or what holds
  * at rest, must fail in the last state; of a deadlock or a lost possibility, "never again" is explored anew from the
- * last state.
+ * last state; of a lasso the loop must close, be fair, and break the formula.
  *
  * @throws ModelError when the program cannot be run or has no such property.
  */
@@ -95,7 +96,7 @@ export function replay(
   const run = runSchedule(interpreter, schedule);
   const { visits, misfit } = run;
   if (misfit !== undefined) return { fits: false, ...misfit, visits };
-  const verdict = judge(interpreter, property, run, options);
+  const verdict = judge(interpreter, property, run, schedule, options);
   return { fits: true, ...verdict, visits, ...(run.error === undefined ? {} : { error: run.error }) };
 }
 
@@ -109,7 +110,13 @@ function yes(finding: Finding): Judgement {
   return { violates: true, replayed: "full", message: finding.message, finding };
 }
 
-function judge(interpreter: Interpreter, property: PropertyDecl, run: Run, options: ReplayOptions): Judgement {
+function judge(
+  interpreter: Interpreter,
+  property: PropertyDecl,
+  run: Run,
+  schedule: Schedule,
+  options: ReplayOptions,
+): Judgement {
   const { check } = property;
   const maxStates = options.maxStates ?? 20_000;
   const last = run.visits.at(-1)!;
@@ -152,8 +159,10 @@ function judge(interpreter: Interpreter, property: PropertyDecl, run: Run, optio
       const possible = canReach(graph, (node) => interpreter.evaluate(check.expr, node.state) !== 0)[0]!;
       return possible ? no("a state with the condition can still be reached from the last state") : never(graph, own);
     }
-    case "temporal":
-      return no("liveness is not checked by this engine");
+    case "temporal": {
+      const objected = objection(interpreter, check, run.visits, schedule);
+      return objected === undefined ? yes(own) : no(objected);
+    }
   }
 }
 
