@@ -178,6 +178,9 @@ function quiescentTwin(protocol: CheckableProtocol, program: Program): Program |
   return protocol.record({ variant, scenario, sizes, switches: { ...program.switches, msleep: "quiescent" } });
 }
 
+/** Milliseconds; setTimeout fires at once for more. No run lasts so long. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Seconds after the end of its time before an engine that does not stop by itself is stopped. */
 const GRACE = 5;
 
@@ -281,7 +284,8 @@ class ItemThread {
     const engine = engineFor(options.engine);
     return new Promise((resolve) => {
       const settle = (outcome: ItemOutcome | undefined, stop: boolean): void => {
-        worker.removeAllListeners();
+        worker.off("message", onMessage);
+        worker.off("error", onError);
         signal?.removeEventListener("abort", onAbort);
         clearTimeout(timer);
         if (stop) {
@@ -293,26 +297,25 @@ class ItemThread {
         resolve(outcome);
       };
       const onAbort = (): void => settle(undefined, true);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      const left = options.deadline - Date.now() + GRACE * 1000;
-      const timer = Number.isFinite(left)
-        ? setTimeout(
-            () => settle(unfinished(item, engine, "the time for the whole run is over; raise --timeout"), true),
-            left,
-          )
-        : undefined;
-      worker.on("message", (reply: WorkerReply) => {
+      const onMessage = (reply: WorkerReply): void => {
         if ("progress" in reply) progress(reply.progress);
         else settle(reply.outcome, false);
-      });
-      worker.on("error", (error: NodeJS.ErrnoException) => {
+      };
+      const onError = (error: NodeJS.ErrnoException): void => {
         if (error.code === "ERR_WORKER_OUT_OF_MEMORY") {
           settle(unfinished(item, engine, "memory ran out; choose smaller sizes or another engine"), true);
         } else {
           const problem = problemOf(error, itemName(item.program, item.deviations));
           settle({ checked: [], problems: [problem], dump: { error: error.stack }, coverage: null }, true);
         }
-      });
+      };
+      const left = options.deadline - Date.now() + GRACE * 1000;
+      const late = (): void =>
+        settle(unfinished(item, engine, "the time for the whole run is over; raise --timeout"), true);
+      const timer = left < LONGEST_TIMER ? setTimeout(late, left) : undefined;
+      signal?.addEventListener("abort", onAbort, { once: true });
+      worker.on("message", onMessage);
+      worker.on("error", onError);
       worker.postMessage({ item, options } satisfies WorkerRequest);
     });
   }

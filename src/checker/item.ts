@@ -241,7 +241,10 @@ async function labelOf(
 
 function assumptionsOf(program: Program, property: string): Assumptions {
   const check = program.properties.find((p) => p.id === property)?.check;
-  return { memory: "SC", fairness: check?.c === "temporal" ? "weak" : "none" };
+  if (check === undefined || !("fairness" in check)) return { memory: "SC", fairness: "none" };
+  const { threads, strongThreads, strongWaits } = check.fairness;
+  const stronger = [...strongThreads, ...strongWaits];
+  return { memory: "SC", fairness: stronger.length === 0 ? threads : `${threads}, strong for ${stronger.join(", ")}` };
 }
 
 function resultOf(item: Item, exploration: Exploration, outcome: Outcome, shown: Shown): Checked {

@@ -95,7 +95,11 @@ async function runCheck(args: Arguments): Promise<number> {
     all: args.flag("all"),
     color: process.stdout.isTTY === true && !process.env.NO_COLOR,
   });
-  if (options.coverage) process.stdout.write(coverageText(run.coverage));
+  if (options.coverage) {
+    // A machine-readable report must stay what it is.
+    const readable = outputs.some((o) => o.file === undefined && o.reporter === REPORTERS.default);
+    (readable ? process.stdout : process.stderr).write(coverageText(run.coverage));
+  }
   return exitStatus(run);
 }
 

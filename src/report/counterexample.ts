@@ -51,7 +51,8 @@ export function settingsText(settings: Pick<Trace, "sizes" | "switches">): strin
 
 function headline(trace: Trace): string[] {
   const { finding } = trace;
-  const who = finding.thread === null ? "" : `[${finding.thread}] `;
+  // Many messages begin with the thread's name themselves.
+  const who = finding.thread === null || finding.message.startsWith(finding.thread) ? "" : `[${finding.thread}] `;
   const settings = settingsText(trace);
   const steps = trace.steps.length === 1 ? "1 step" : `${trace.steps.length} steps`;
   const switches = contextSwitches(trace.steps);
@@ -149,7 +150,7 @@ function schedule(trace: Trace): string[] {
     const previous = trace.steps[index - 1];
     // The function heads its steps, as in the tables of commit messages; again after each switch of threads.
     if (previous?.thread !== step.thread || previous.fn !== step.fn || index === trace.loop) {
-      for (const line of wrap(`${step.fn}()  ${step.at}`, text, "    ")) lines.push(row("", lane, line));
+      for (const line of wrap(functionText(step), text, "    ")) lines.push(row("", lane, line));
     }
     const outcome = step.outcome === "" ? "" : `  => ${step.outcome}`;
     for (const [i, line] of wrap(`${step.call}${outcome}`, text - 1, "    ").entries()) {
@@ -169,6 +170,11 @@ function schedule(trace: Trace): string[] {
   }
   if (trace.loop !== null) lines.push(`    *** back to step ${trace.loop + 1} ***`);
   return lines;
+}
+
+/** Code that stands in the thread's own body belongs to no kernel function. */
+function functionText(step: TraceStep): string {
+  return step.at === "" ? "(the thread itself)" : `${step.fn}()  ${step.at}`;
 }
 
 function laneTitle(thread: { readonly name: string; readonly kind: string; readonly cpu: number | null }): string {
@@ -220,7 +226,8 @@ function finalState(trace: Trace): string[] {
 }
 
 function assumptions(trace: Trace): string[] {
-  const fairness = trace.assumptions.fairness === "none" ? "no fairness" : `${trace.assumptions.fairness} fairness`;
+  const { fairness: stated } = trace.assumptions;
+  const fairness = stated === "none" ? "no fairness" : `fairness ${stated}`;
   const memory = trace.assumptions.memory === "SC" ? "sequential consistency" : trace.assumptions.memory;
   return wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, WIDTH, "  ");
 }

@@ -8,6 +8,8 @@ import { cellName, isOpen, isWrong, settingsOf, verdictSentence } from "./result
 
 /** With no more cells than this the reader has asked for them, so their counterexamples are shown, expected or not. */
 const FEW = 4;
+/** Counterexamples printed unless all are asked for; the others are in their files. */
+const PRINTED = 5;
 
 const RED = 31;
 const GREEN = 32;
@@ -158,14 +160,21 @@ function attention(report: CheckReport): string[] {
 }
 
 function counterexamples(report: CheckReport, context: ReportContext): string[] {
-  const all = context.all || report.checked.length <= FEW;
-  return report.checked
-    .filter((c) => c.counterexample !== null && (all || isWrong(c.result)))
-    .map(({ result, counterexample }) => {
-      const file = result.trace === null ? null : `${context.directory}/${result.trace}`;
-      const text = counterexample === null ? "" : counterexampleText(counterexample, { file }).trimEnd();
-      return `${"=".repeat(100)}\n${text}`;
-    });
+  const few = context.all || report.checked.length <= FEW;
+  const chosen = report.checked.flatMap(({ result, counterexample }) =>
+    counterexample !== null && (few || isWrong(result)) ? [{ result, counterexample }] : [],
+  );
+  const printed = context.all ? chosen : chosen.slice(0, PRINTED);
+  const texts = printed.map(({ result, counterexample }) => {
+    const text = counterexampleText(counterexample, { file: fileOf(result, context) }).trimEnd();
+    return `${"=".repeat(100)}\n${text}`;
+  });
+  const others = chosen.slice(printed.length).map(({ result }) => `  npx lockstep show ${fileOf(result, context)}`);
+  return others.length === 0 ? texts : [...texts, ["The other counterexamples:", ...others].join("\n")];
+}
+
+function fileOf(result: CheckResult, context: ReportContext): string | null {
+  return result.trace === null ? null : `${context.directory}/${result.trace}`;
 }
 
 function summary(report: CheckReport, context: ReportContext): string {

@@ -28,8 +28,9 @@ function verdictText(result: CheckResult): string {
     case "holds":
       return "holds";
     case "violated": {
-      const who = result.finding?.thread ? ` [${result.finding.thread}]` : "";
-      return `violated: ${result.finding?.kind ?? ""}${who}, ${result.finding?.message ?? ""}`;
+      const { kind = "", thread = null, message = "" } = result.finding ?? {};
+      const who = thread === null || message.startsWith(thread) ? "" : `[${thread}] `;
+      return `violated: ${kind}: ${who}${message}`;
     }
     case "vacuous":
       return `vacuous: ${result.reason ?? ""}`;

@@ -100,7 +100,7 @@ export function parseItf(text: string, file: string): Trace {
     depthExact: meta.at("depthExact").boolean(),
     assumptions: {
       memory: meta.at("assumptions").at("memory").oneOf(["SC"]),
-      fairness: meta.at("assumptions").at("fairness").oneOf(["none", "weak", "strong"]),
+      fairness: meta.at("assumptions").at("fairness").string(),
     },
     threads,
     variables,

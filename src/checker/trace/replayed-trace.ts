@@ -89,7 +89,7 @@ function placeText(program: Program, root: string, path: readonly string[], site
   const fn = path.at(-1) ?? "";
   const file = program.functions[fn]?.at ?? "";
   const here = inRepository(root, site);
-  return `${fn.trim()}${file === "" ? "" : `, ${file}`} (${here.file}:${here.line})`;
+  return `${fn}${file === "" ? "" : `, ${file}`} (${here.file}:${here.line})`;
 }
 
 /** Sites are relative to the current directory; a trace must read the same wherever the command was typed. */
@@ -108,7 +108,7 @@ function stepOf(program: Program, root: string, transition: Transition): TraceSt
     ways: transition.step.ways,
     call: transition.call,
     outcome: transition.name,
-    fn: fn.trim(),
+    fn: fn,
     at: program.functions[fn]?.at ?? "",
     path: callPath(transition.path),
     site: inRepository(root, transition.site),
@@ -117,10 +117,11 @@ function stepOf(program: Program, root: string, transition: Transition): TraceSt
   };
 }
 
-/** The recorder wraps each thread's body in a function of the same name with a blank behind it. */
-function callPath(path: readonly string[]): string[] {
-  const names = path.map((fn) => fn.trim());
-  return names[0] !== undefined && names[0] === names[1] ? names.slice(1) : names;
+/** The recorder wraps each thread's body in a function of its own, which is no kernel function. */
+const WRAPPER = /^thread /;
+
+function callPath(path: readonly string[]): readonly string[] {
+  return path.filter((fn, i) => i > 0 || path.length === 1 || !WRAPPER.test(fn));
 }
 
 function stateOf(
@@ -144,7 +145,7 @@ function standingOf(status: ThreadStatus, threads: readonly TraceThread[]): Trac
     // A device that owes nothing is as quiet as a handler without an interrupt.
     status: status.status === "environment" ? "idle" : status.status,
     call: status.call,
-    fn: (status.path.at(-1) ?? "").trim(),
+    fn: status.path.at(-1) ?? "",
     on: waits ? (status.on ?? null) : null,
     holder: waits && status.holder !== undefined ? (threads[status.holder]?.name ?? null) : null,
   };

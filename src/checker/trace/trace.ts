@@ -86,7 +86,8 @@ export interface TraceFinding {
 
 export interface Assumptions {
   readonly memory: "SC";
-  readonly fairness: "none" | "weak" | "strong";
+  /** `none`, `weak` or `strong`; with what is stronger than that by name, e.g. `weak, strong for mutex`. */
+  readonly fairness: string;
 }
 
 export interface Trace {
