@@ -94,6 +94,16 @@ export function store(c: Cell, value: Expr, site: Site): Stmt {
   return { s: "set", to: c.i === undefined ? { p: "var", v: c.v } : { p: "var", v: c.v, i: c.i }, value, site };
 }
 
+/** Gives a variable its value in the initial state, for `initially` and its like in a scenario's `start`. */
+export function startWith(c: Cell, value: Expr, site: Site): void {
+  const index: Expr = c.i ?? { e: "const", v: 0 };
+  if (value.e !== "const" || index.e !== "const") {
+    throw new ModelError("an initial value is a literal or a named object, of a global or of a named object", site);
+  }
+  const declared = recording().vars.get(c.v)!;
+  declared.init = declared.init.map((v, i) => (i === index.v ? value.v : v));
+}
+
 /** The liveness check that precedes every access through a pointer. */
 export function aliveCheck(location: Location, site: Site): Stmt[] {
   const object = location.object;

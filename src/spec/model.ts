@@ -1,12 +1,12 @@
 /** Protocols: variants, scenarios, threads, properties and expectations, and the recording of one of their instances. */
 
-import type { Cell } from "./cell.ts";
+import { type Cell, startWith } from "./cell.ts";
 import type { Replacement } from "./function.ts";
 import { ModelError } from "./model-error.ts";
 import { nearest } from "./nearest.ts";
 import { type Big, bklFact } from "./primitives/blocking.ts";
 import { emitExitChecks } from "./primitives/held.ts";
-import type { Expectation, Expr, FindingKind, Program, PropertyDecl, Site, ThreadDecl } from "./program.ts";
+import type { Expectation, FindingKind, Program, PropertyDecl, Site, ThreadDecl } from "./program.ts";
 import type { Property } from "./properties.ts";
 import { callSite, type FunctionSource, Recording, recording, recordWith } from "./recording.ts";
 import type { Type } from "./types.ts";
@@ -438,12 +438,7 @@ export function initially<V extends Value, In>(data: Initial<V, In>, value: In):
     throw new ModelError("initially belongs in the start of a scenario; use write inside functions", site);
   const c = data.cell();
   const expr = data.type.coerce(value);
-  const index: Expr = c.i ?? { e: "const", v: 0 };
-  if (expr.e !== "const" || index.e !== "const") {
-    throw new ModelError("an initial value is a literal or a named object, of a global or of a named object", site);
-  }
-  const declared = r.vars.get(c.v)!;
-  declared.init = declared.init.map((v, i) => (i === index.v ? expr.v : v));
+  startWith(c, expr, site);
 }
 
 /** Expectations: what the model's author found out and understood. `[]` for variants or scenarios means all. */
