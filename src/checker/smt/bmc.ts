@@ -12,7 +12,7 @@ import type { Theory } from "./theory.ts";
 import { Unrolling } from "./unrolling.ts";
 
 export interface BoundedOptions {
-  /** Candidates judged for each question, class and depth before the rest of them is left as a gap. */
+  /** Candidates judged for each question, class and depth before the rest of them are left as a gap. */
   readonly candidates: number;
 }
 
@@ -34,6 +34,10 @@ export function scheduleOf(encoding: Encoding, selected: readonly bigint[]): Sch
   return steps;
 }
 
+/**
+ * Goals and questions, depth by depth. The stage `last` asks only for the candidates of last resort, which count only
+ * where the first stage has found nothing.
+ */
 export class BoundedSearch {
   /** Every goal and question is settled for schedules of up to this many steps to the state; -1 before the first. */
   depth = -1;
@@ -48,6 +52,7 @@ export class BoundedSearch {
   private literals = 0;
   private started = false;
   private readonly setup: string;
+  private readonly weak: boolean;
   /** States already judged, by question: they need no second judgement at a greater depth. */
   private readonly judged = new Map<Question, Map<string, readonly number[]>>();
 
@@ -59,7 +64,9 @@ export class BoundedSearch {
     goals: readonly Goal[],
     questions: readonly Question[],
     options: BoundedOptions,
+    stage: "first" | "last" = "first",
   ) {
+    this.weak = stage === "last";
     this.encoding = encoding;
     this.session = session;
     this.goals = goals;
@@ -67,8 +74,7 @@ export class BoundedSearch {
     this.options = options;
     const predicates = new Map(goals.map((g) => [g.name, g.term]));
     for (const [i, q] of questions.entries()) {
-      for (const [j, c] of q.classes.entries()) predicates.set(`candidate ${i}.${j}`, c.term);
-      if (q.last !== undefined) predicates.set(`candidate ${i}.last`, q.last.term);
+      for (const [j, c] of this.classesOf(q).entries()) predicates.set(`candidate ${i}.${j}`, c.term);
     }
     this.unrolling = new Unrolling(encoding, theory, predicates);
     this.setup = prelude(session, choice, theory.name === "integers" ? "ALL" : "QF_BV");
@@ -101,18 +107,17 @@ export class BoundedSearch {
     }
     await this.goalsAt(k, deadline);
     for (const [i, q] of this.questions.entries()) {
-      for (const [j] of q.classes.entries()) await this.candidatesAt(k, i, q, String(j), false, deadline);
+      const look = await this.unjudged(k, i, q, deadline);
+      for (const [j, c] of this.classesOf(q).entries()) {
+        if (c.term !== this.encoding.terms.false) await this.candidatesAt(k, q, `candidate ${i}.${j}`, look, deadline);
+      }
     }
     this.depth = k;
   }
 
-  /** Judges the candidates of last resort, at all depths; for when every reachable state is within `depth`. */
-  async lastResort(deadline: number): Promise<void> {
-    for (const [i, q] of this.questions.entries()) {
-      if (q.last === undefined || q.status.is !== "open") continue;
-      this.judged.delete(q);
-      for (let k = 0; k <= this.depth; k++) await this.candidatesAt(k, i, q, "last", true, deadline);
-    }
+  private classesOf(q: Question): Question["classes"] {
+    if (!this.weak) return q.classes;
+    return q.last === undefined ? [] : [q.last];
   }
 
   private async unknown(deadline: number): Promise<Error> {
@@ -120,14 +125,20 @@ export class BoundedSearch {
     return new UnknownAnswer(reason.replace(/[()"]|:reason-unknown/g, "").trim());
   }
 
-  /** Is the formula possible; on yes the schedule to state k. */
-  private async possible(formula: string, k: number, deadline: number): Promise<ScheduleStep[] | undefined> {
+  /** Is the formula possible, given some literals; on yes the schedule to state k. */
+  private async possible(
+    formula: string,
+    k: number,
+    deadline: number,
+    given = "",
+  ): Promise<ScheduleStep[] | undefined> {
     const literal = `q${this.literals++}`;
-    const script = `(declare-const ${literal} Bool)\n(assert (=> ${literal} ${formula}))\n(check-sat-assuming (${literal}))`;
-    const answer = await check(this.session, script, deadline);
+    const script = `(declare-const ${literal} Bool)\n(assert (=> ${literal} ${formula}))`;
+    const answer = await check(this.session, `${script}\n(check-sat-assuming (${literal} ${given}))`, deadline);
     if (answer === "unknown") throw await this.unknown(deadline);
     if (answer === "unsat") {
-      await this.session.run(`(assert (not ${literal}))`, deadline);
+      // Worth knowing for what follows; but only if it did not depend on what was given.
+      if (given === "") await this.session.run(`(assert (not ${literal}))`, deadline);
       return undefined;
     }
     return scheduleOf(this.encoding, await values(this.session, this.unrolling.selectors(k), deadline));
@@ -151,36 +162,41 @@ export class BoundedSearch {
     }
   }
 
+  /** A literal that says that state k is none of those judged before. */
+  private async unjudged(k: number, index: number, question: Question, deadline: number): Promise<string> {
+    const look = `look${index}@${k}`;
+    const known = [...(this.judged.get(question)?.values() ?? [])].map((v) => this.notState(look, k, v));
+    await this.session.run(`(declare-const ${look} Bool)\n${known.join("\n")}`, deadline);
+    return look;
+  }
+
+  private notState(look: string, k: number, vector: readonly number[]): string {
+    return `(assert (=> ${look} (not ${this.unrolling.stateIs(k, vector)})))`;
+  }
+
   private async candidatesAt(
     k: number,
-    index: number,
     question: Question,
-    kind: string,
-    weak: boolean,
+    name: string,
+    look: string,
     deadline: number,
   ): Promise<void> {
-    const term = kind === "last" ? question.last?.term : question.classes[Number(kind)]?.term;
-    if (term === this.encoding.terms.false) return;
-    let judged = this.judged.get(question);
-    if (judged === undefined) {
-      judged = new Map();
-      this.judged.set(question, judged);
-    }
-    const predicate = this.unrolling.predicate(`candidate ${index}.${kind}`, k);
+    const judged = this.judged.get(question) ?? new Map<string, readonly number[]>();
+    this.judged.set(question, judged);
     for (let n = 0; question.status.is === "open"; n++) {
-      if (n >= this.options.candidates) {
+      // After a gap nothing is exact any more, and candidates are mere samples.
+      const limit = question.gap ? Math.ceil(this.options.candidates / 8) : this.options.candidates;
+      const steps = await this.possible(this.unrolling.predicate(name, k), k, deadline, look);
+      if (steps === undefined) return;
+      if (n >= limit) {
         question.gap = true;
         return;
       }
-      const others = [...judged.values()].map((v) => `(not ${this.unrolling.stateIs(k, v)})`);
-      const formula = others.length === 0 ? predicate : `(and ${predicate} ${others.join(" ")})`;
-      const steps = await this.possible(formula, k, deadline);
-      if (steps === undefined) return;
       const state = stateAfter(this.encoding, steps);
-      const judgement = question.judge(state, weak);
+      const judgement = question.judge(state, this.weak);
       if (judgement.is === "violation") {
         // With a gap behind us an earlier state of this very path may be lost already.
-        const first = question.gap ? this.firstLost(question, steps, weak) : { steps, finding: judgement.finding };
+        const first = question.gap ? this.firstLost(question, steps) : { steps, finding: judgement.finding };
         question.status = {
           is: "reached",
           schedule: { steps: first.steps },
@@ -191,13 +207,15 @@ export class BoundedSearch {
       }
       if (judgement.is === "unknown") question.gap = true;
       if (judgement.is === "cut") question.cut ??= judgement.what;
-      judged.set(stateKey(state), stateVector(this.encoding.system, state));
+      const vector = stateVector(this.encoding.system, state);
+      judged.set(stateKey(state), vector);
+      await this.session.run(this.notState(look, k, vector), deadline);
     }
   }
 
-  private firstLost(question: Question, steps: readonly ScheduleStep[], weak: boolean) {
+  private firstLost(question: Question, steps: readonly ScheduleStep[]) {
     for (let n = 0; n <= steps.length; n++) {
-      const judgement = question.judge(stateAfter(this.encoding, steps.slice(0, n)), weak);
+      const judgement = question.judge(stateAfter(this.encoding, steps.slice(0, n)), this.weak);
       if (judgement.is === "violation") return { steps: steps.slice(0, n), finding: judgement.finding };
     }
     throw new Error("internal error: a candidate was judged twice, differently");

@@ -164,7 +164,12 @@ class Agenda {
   done(c: Case): boolean {
     if (this.modelError.status.is === "reached" || c.property.check.c === "temporal") return true;
     const settled = this.settled(c);
-    if (settled !== "holds") return settled === "violated";
+    if (settled === "violated") return true;
+    // All candidates are judged, and no proof is to be had of the goals that would make them unnecessary.
+    if (c.question?.searched === true && settled === undefined) {
+      return c.sufficient.length === 0 || c.sufficient.some((g) => g.status.is === "reached");
+    }
+    if (settled === undefined) return false;
     return this.modelError.status.is === "unreachable" && c.trigger?.status.is !== "open";
   }
 
@@ -268,7 +273,7 @@ export async function check(
   const agenda = new Agenda(encoding, asked, options);
   const method = options.method ?? "auto";
   const reasons: string[] = [];
-  const bounded = { depth: -1 };
+  const reach: Reach = { depth: -1, diameter: undefined };
   const sessions = new Set<SolverSession>();
   const open = (purpose: string): SolverSession => {
     const session = openSolver(options, purpose, options.memory ?? Number.POSITIVE_INFINITY);
@@ -293,20 +298,18 @@ export async function check(
   };
   const theory = encoding.state.every((s) => Number.isFinite(s.lo) && Number.isFinite(s.hi)) ? bitVectors : integers;
   if (!agenda.finished) {
-    const strategies = [
-      attempt("bounded model checking", () => bound(agenda, encoding, theory, options, open, deadline, bounded)),
-    ];
-    if (method === "auto" || method === "spacer") {
-      strategies.push(attempt("spacer", () => invariants(agenda, encoding, options, open, deadline, reasons)));
-    }
+    const run: Run = { agenda, encoding, theory, options, open, deadline, reach, reasons };
+    const strategies = [attempt("bounded model checking", () => searchGoals(run))];
+    if (agenda.questions.length > 0) strategies.push(attempt("candidates", () => searchCandidates(run)));
+    if (method === "auto" || method === "spacer") strategies.push(attempt("spacer", () => proveByInvariants(run)));
     try {
       await Promise.all(strategies);
     } finally {
       closeAll();
     }
   }
-  const reach = bounded.depth < 0 ? "nothing was searched" : `no counterexample of up to ${bounded.depth} steps exists`;
-  const why = `${reach}; ${reasons.length === 0 ? "the bound on the depth was reached" : reasons.join("; ")}`;
+  const searched = reach.depth < 0 ? "nothing was searched" : `no counterexample of up to ${reach.depth} steps exists`;
+  const why = `${searched}; ${reasons.length === 0 ? "the bound on the depth was reached" : reasons.join("; ")}`;
   const outcomes = agenda.cases.map((c) => agenda.outcome(c, why));
   return {
     engine: "smt",
@@ -314,7 +317,7 @@ export async function check(
     complete: outcomes.every((o) => o.verdict === "holds" || o.verdict === "vacuous"),
     states: null,
     transitions: null,
-    depth: bounded.depth < 0 ? null : bounded.depth,
+    depth: reach.depth < 0 ? null : reach.depth,
     seconds: (Date.now() - started) / 1000,
     reductions: [],
     cut: {},
@@ -322,45 +325,47 @@ export async function check(
   };
 }
 
-type Opener = (purpose: string) => SolverSession;
+/** What the strategies tell each other about the depth. */
+interface Reach {
+  /** Depth up to which no open goal is reachable; -1 before the first. */
+  depth: number;
+  /** Every reachable state is within so many steps, once that is known, and by which method. */
+  diameter: { readonly depth: number; readonly method: string } | undefined;
+}
 
-/** Bounded model checking depth by depth, with k-induction in step where it is wanted. */
-async function bound(
-  agenda: Agenda,
-  encoding: Encoding,
-  theory: Theory,
-  options: SmtOptions & Partial<SearchOptions>,
-  open: Opener,
-  deadline: number,
-  progress: { depth: number },
-): Promise<void> {
+interface Run {
+  readonly agenda: Agenda;
+  readonly encoding: Encoding;
+  readonly theory: Theory;
+  readonly options: SmtOptions & Partial<SearchOptions>;
+  readonly open: (purpose: string) => SolverSession;
+  readonly deadline: number;
+  readonly reach: Reach;
+  readonly reasons: string[];
+}
+
+/** Bounded model checking of the goals depth by depth, with k-induction in step where it is wanted. */
+async function searchGoals(run: Run): Promise<void> {
+  const { agenda, encoding, theory, options, open, deadline, reach } = run;
   const method = options.method ?? "auto";
-  const settings = { candidates: options.candidates ?? 64 };
-  const session = open("bmc");
-  const search = new BoundedSearch(encoding, theory, session, options, agenda.goals, agenda.questions, settings);
+  const settings = { candidates: 0 };
+  const search = new BoundedSearch(encoding, theory, open("bmc"), options, agenda.goals, [], settings);
   let induction: Induction | undefined;
   if (method === "auto" || method === "k-induction") {
     induction = new Induction(encoding, theory, open("k-induction"), options, agenda.goals);
   }
   const started = Date.now();
-  const conclude = (by: string): void => {
+  const exhausted = (depth: number, by: string): void => {
+    reach.diameter ??= { depth, method: by };
     for (const g of agenda.goals) if (g.status.is === "open") g.status = { is: "unreachable", method: by };
-    for (const q of agenda.questions) {
-      q.searched = true;
-      if (q.status.is === "open" && !q.gap && q.cut === undefined) q.status = { is: "unreachable", method: by };
-    }
   };
   const last = options.depth ?? 100;
   while (search.depth < last) {
     await search.next(deadline);
-    progress.depth = search.depth;
+    reach.depth = search.depth;
     agenda.changed();
     options.progress?.({ states: 0, transitions: 0, depth: search.depth, frontier: 0 });
-    if (search.exhausted) {
-      await search.lastResort(deadline);
-      conclude("bmc");
-      return;
-    }
+    if (search.exhausted) return exhausted(search.depth, "bmc");
     if (agenda.finished) return;
     if (induction === undefined) continue;
     try {
@@ -368,11 +373,7 @@ async function bound(
       const limit = method === "auto" ? Date.now() + Math.max(2000, Date.now() - started) : deadline;
       const step = await induction.next(Math.min(limit, deadline));
       for (const g of step.proved) if (g.status.is === "open") g.status = { is: "unreachable", method: "k-induction" };
-      if (step.exhausted) {
-        await search.lastResort(deadline);
-        conclude("k-induction");
-        return;
-      }
+      if (step.exhausted) return exhausted(search.depth, "k-induction");
     } catch (error) {
       if (!(error instanceof SolverFailure) || method !== "auto") throw error;
       induction = undefined;
@@ -381,15 +382,33 @@ async function bound(
   }
 }
 
+/** Candidates for the questions about "never again", in a session of their own: they are many. */
+async function searchCandidates(run: Run): Promise<void> {
+  const { agenda, encoding, theory, options, open, deadline, reach } = run;
+  const questions = agenda.questions;
+  const settings = { candidates: options.candidates ?? 64 };
+  const beyond = (depth: number): boolean => reach.diameter !== undefined && depth >= reach.diameter.depth;
+  const search = new BoundedSearch(encoding, theory, open("candidates"), options, [], questions, settings);
+  while (!search.exhausted && !beyond(search.depth)) {
+    if (search.depth >= (options.depth ?? 100) || agenda.finished) return;
+    await search.next(deadline);
+  }
+  const method = reach.diameter?.method ?? "bmc";
+  reach.diameter ??= { depth: search.depth, method };
+  const weak = questions.filter((q) => q.status.is === "open" && q.last !== undefined);
+  if (weak.length > 0) {
+    const again = new BoundedSearch(encoding, theory, open("waiting"), options, [], weak, settings, "last");
+    while (!again.exhausted && again.depth < search.depth) await again.next(deadline);
+  }
+  for (const q of questions) {
+    q.searched = true;
+    if (q.status.is === "open" && !q.gap && q.cut === undefined) q.status = { is: "unreachable", method };
+  }
+}
+
 /** Inductive invariants for what is open: all goals together, then those that are reachable one by one. */
-async function invariants(
-  agenda: Agenda,
-  encoding: Encoding,
-  options: SmtOptions & Partial<SearchOptions>,
-  open: Opener,
-  deadline: number,
-  reasons: string[],
-): Promise<void> {
+async function proveByInvariants(run: Run): Promise<void> {
+  const { agenda, encoding, options, open, deadline, reasons } = run;
   const reachable = new Set<Goal>();
   const attempted = new Set<string>();
   for (;;) {

@@ -5,10 +5,10 @@
  * Shares nothing with the encoding but the transition system itself, so that a wrong encoding shows as a schedule that
  * does not replay.
  */
-import { evaluate as valueOf } from "../../spec/evaluate.ts";
+import { evaluate as evaluateIn } from "../../spec/evaluate.ts";
 import type { SysCode, SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
 import type { ScheduleStep } from "../verdict.ts";
-import { isHandler, preempts } from "./encode.ts";
+import { isHandler } from "./encode.ts";
 
 export interface ConcreteState {
   readonly vars: readonly (readonly number[])[];
@@ -49,7 +49,7 @@ export function stateVector(system: TransitionSystem, s: ConcreteState): number[
 
 /** `thread` is the executing one; -1 in properties. */
 export function evaluate(e: SysExpr, s: ConcreteState, thread: number): number {
-  return valueOf(e, { vars: s.vars, locals: s.locals, pcs: s.pcs, self: thread + 1 });
+  return evaluateIn(e, { vars: s.vars, locals: s.locals, pcs: s.pcs, self: thread + 1 });
 }
 
 /** Every transition of the state, idle ones only where they are enabled. */
@@ -123,7 +123,7 @@ export function blockedThreads(system: TransitionSystem, s: ConcreteState, out: 
     const wait = system.programs[thread.program]?.locations[s.pcs[t] ?? -1]?.wait;
     if (wait?.resting !== undefined && evaluate(wait.resting, s, t) !== 0) return [];
     if (isHandler(thread) && !midRun(system, s, t)) return [];
-    return system.threads.some((h, i) => preempts(h, thread) && midRun(system, s, i)) ? [] : [t];
+    return thread.keptOff !== undefined && evaluate(thread.keptOff, s, t) !== 0 ? [] : [t];
   });
 }
 

@@ -51,13 +51,6 @@ export interface Encoding {
   readonly property: (expr: SysExpr) => Term;
 }
 
-/** A handler of this thread's CPU that keeps it from stepping while mid-run. */
-export function preempts(handler: SysThread, thread: SysThread): boolean {
-  if (handler === thread || handler.cpu !== thread.cpu) return false;
-  if (handler.kind === "hardirq") return thread.kind !== "hardirq";
-  return handler.kind === "softirq" && thread.kind !== "hardirq" && thread.kind !== "softirq";
-}
-
 export function isHandler(thread: SysThread): boolean {
   return thread.kind === "hardirq" || thread.kind === "softirq";
 }
@@ -276,12 +269,12 @@ export function encode(system: TransitionSystem): Encoding {
         ? terms.false
         : terms.and(at(t, n), terms.truth(evaluate(l.wait.resting, scope(t)))),
     );
-    const preempted = system.threads.map((h, i) => (preempts(h, thread) ? midRun(i) : terms.false));
+    const keptOff = thread.keptOff === undefined ? terms.false : terms.truth(evaluate(thread.keptOff, scope(t)));
     return terms.and(
       terms.not(endedAt(t)),
       terms.not(threadLive[t] as Term),
       terms.not(terms.or(...resting)),
-      terms.not(terms.or(...preempted)),
+      terms.not(keptOff),
       isHandler(thread) ? midRun(t) : terms.true,
     );
   });

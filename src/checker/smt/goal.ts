@@ -13,7 +13,7 @@ import {
   holderOf,
   reaches,
 } from "./concrete.ts";
-import type { Encoding, Leaf } from "./encode.ts";
+import { type Encoding, isHandler, type Leaf } from "./encode.ts";
 import type { Term } from "./term.ts";
 
 export type GoalStatus =
@@ -146,27 +146,47 @@ function unheld(encoding: Encoding, t: number): { readonly nobody: Term; readonl
   return { nobody: terms.eq(holder, terms.number(0)), idleHolder: terms.or(...idle) };
 }
 
-function deadlockFinding(encoding: Encoding, s: ConcreteState, out: readonly ConcreteEdge[], t: number): Finding {
+/** What thread t, blocked for ever in the state, is to be called. */
+function deadlockKind(encoding: Encoding, s: ConcreteState, out: readonly ConcreteEdge[], t: number): string {
   const { system } = encoding;
-  const thread = system.threads[t];
   const holder = holderOf(system, s, t);
-  const owner = system.threads[holder - 1];
-  const wait = thread && system.programs[thread.program]?.locations[s.pcs[t] ?? -1]?.wait;
-  const what = `${thread?.name} waits for ${wait?.on ?? "what never comes"}`;
-  const handler = thread?.kind === "hardirq" || thread?.kind === "softirq";
-  if (holder === t + 1) return { kind: "self-deadlock", message: `${what}, which it holds itself`, thread: t };
-  const held = owner === undefined ? "" : `, held by ${owner.name}`;
-  if (
-    handler &&
-    owner !== undefined &&
-    owner.cpu === thread?.cpu &&
-    owner.kind !== "hardirq" &&
-    owner.kind !== "softirq"
-  ) {
-    return { kind: "irq-deadlock", message: `${what}${held}, the task it interrupted`, thread: t };
+  if (holder === t + 1) return "self-deadlock";
+  const [thread, owner] = [system.threads[t], system.threads[holder - 1]];
+  // A handler that is blocked is mid-run.
+  if (thread && owner && isHandler(thread) && !isHandler(owner) && owner.cpu === thread.cpu) return "irq-deadlock";
+  return noLiveMove(out) ? "deadlock" : "partial-deadlock";
+}
+
+/** Who waits for whom, from thread t on. */
+function waitChain(encoding: Encoding, s: ConcreteState, t: number): string {
+  const { system } = encoding;
+  const links: string[] = [];
+  const seen = new Set<number>();
+  for (let next = t; next >= 0 && !seen.has(next); ) {
+    seen.add(next);
+    const thread = system.threads[next];
+    const wait = thread && system.programs[thread.program]?.locations[s.pcs[next] ?? -1]?.wait;
+    if (wait === undefined) break;
+    const holder = holderOf(system, s, next) - 1;
+    const held = holder === next ? ", which it holds itself" : "";
+    const by = holder >= 0 && holder !== next ? `, held by ${system.threads[holder]?.name}` : "";
+    links.push(`${thread?.name} waits for ${wait.on}${held}${by}`);
+    next = holder;
   }
-  if (noLiveMove(out)) return { kind: "deadlock", message: `${what}${held}; no thread can move`, thread: t };
-  return { kind: "partial-deadlock", message: `${what}${held}, and can never move again`, thread: t };
+  return links.length === 0 ? `${system.threads[t]?.name} can never move again` : links.join("; ");
+}
+
+/** Names the deadlock after the most telling of the doomed threads: one that waits for itself explains the others. */
+function deadlockFinding(
+  encoding: Encoding,
+  s: ConcreteState,
+  out: readonly ConcreteEdge[],
+  doomed: readonly number[],
+): Finding {
+  const rank = { "self-deadlock": 0, "irq-deadlock": 1 } as Record<string, number>;
+  const named = doomed.map((t) => ({ t, kind: deadlockKind(encoding, s, out, t) }));
+  const best = named.reduce((a, b) => ((rank[b.kind] ?? 2) < (rank[a.kind] ?? 2) ? b : a));
+  return { kind: best.kind, message: waitChain(encoding, s, best.t), thread: best.t };
 }
 
 export function deadlockQuestion(encoding: Encoding, property: SysProperty, bound: number): Question {
@@ -180,6 +200,7 @@ export function deadlockQuestion(encoding: Encoding, property: SysProperty, boun
     const out = edges(system, s);
     let unknown = false;
     let cut: string | undefined;
+    const doomed: number[] = [];
     for (const t of blockedThreads(system, s, out)) {
       const holder = holderOf(system, s, t);
       const waitsInVain = holder === 0 || !out.some((e) => !e.optional && e.step.thread === holder - 1);
@@ -190,8 +211,9 @@ export function deadlockQuestion(encoding: Encoding, property: SysProperty, boun
       if (reach.found) continue;
       if (reach.cut) cut ??= `${system.threads[t]?.name} waits for ever unless a path that ends in an error goes on`;
       else if (!reach.complete) unknown = true;
-      else return { is: "violation", finding: deadlockFinding(encoding, s, out, t) };
+      else doomed.push(t);
     }
+    if (doomed.length > 0) return { is: "violation", finding: deadlockFinding(encoding, s, out, doomed) };
     if (unknown) return { is: "unknown" };
     return cut === undefined ? { is: "refuted" } : { is: "cut", what: cut };
   };
