@@ -9,6 +9,7 @@
 import type { Clock } from "./clock.ts";
 import type { Search } from "./codegen.ts";
 import type { Store } from "./store.ts";
+import type { Permutations } from "./symmetry.ts";
 
 export interface Lost {
   readonly state: number;
@@ -45,13 +46,14 @@ export async function backwardReachability(
   group: number,
   asked: number,
   goals: number,
+  /** Undefined: no symmetry. */
+  permutations: Permutations | undefined,
   pause: () => Promise<void> | undefined,
   clock: Clock,
 ): Promise<Lost[] | undefined> {
   const masks = store.masks[group]!;
   const { links } = store;
   const count = search.count();
-  const successors = new Int32Array(1 << 16);
   let open = new IntList();
   let interest = 0;
   let children = count;
@@ -63,7 +65,9 @@ export async function backwardReachability(
     const found = search.resolve();
     for (let k = 0; k < found; k++) {
       const source = search.sourceOf(k);
-      if (source >= 0) masks[source]! |= masks[numbers[k]!]!;
+      if (source < 0) continue;
+      const mask = masks[numbers[k]!]!;
+      masks[source]! |= permutations === undefined ? mask : permutations.pull(search.permutations[k]!, mask);
     }
     for (let k = 0; k < batch.length; k++) {
       const i = batch.data[k]!;
@@ -85,7 +89,8 @@ export async function backwardReachability(
     // Some states it leads to may still wait in this batch.
     if (batch.length > 0 && end > batch.data[batch.length - 1]! && children <= batch.data[0]!) look();
     let mask = masks[i]!;
-    for (let k = children; k < end; k++) if ((links[k]! & 1) === 0) mask |= masks[k]!;
+    // How a state was made canonical when it was found is not kept.
+    if (permutations === undefined) for (let k = children; k < end; k++) if ((links[k]! & 1) === 0) mask |= masks[k]!;
     masks[i] = mask;
     if ((asked & ~mask) === 0 || (asked & ~mask & (goals | search.blocked(group, i))) === 0) continue;
     batch.push(i);
@@ -116,7 +121,10 @@ export async function backwardReachability(
   const nodes = new IntList();
   const from = new IntList();
   const to = new IntList();
+  const permuted: number[] = [];
   const errs: number[] = [];
+  if (permutations !== undefined) interest = permutations.close(interest);
+  search.errorMet();
   for (let k = open.length - 1; k >= 0; k--) {
     const i = open.data[k]!;
     if ((interest & ~masks[i]!) === 0 || number[i] !== -1) continue;
@@ -130,11 +138,14 @@ export async function backwardReachability(
       if (clock.expired) return undefined;
     }
     const i = nodes.data[u]!;
-    const n = search.successors(i, successors);
-    if (search.liveError()) errs.push(u);
+    search.gather(i);
+    const n = search.resolve();
+    if (search.errorMet()) errs.push(u);
     for (let k = 0; k < n; k++) {
-      const v = successors[k]!;
-      masks[i]! |= masks[v]!;
+      if (search.sourceOf(k) < 0) continue;
+      const v = numbers[k]!;
+      const permutation = permutations === undefined ? -1 : search.permutations[k]!;
+      masks[i]! |= permutations === undefined ? masks[v]! : permutations.pull(permutation, masks[v]!);
       if ((interest & ~masks[v]!) === 0) continue;
       if (number[v] === -1) {
         number[v] = nodes.length;
@@ -142,6 +153,7 @@ export async function backwardReachability(
       }
       from.push(u);
       to.push(number[v]!);
+      if (permutations !== undefined) permuted.push(permutation);
     }
   }
 
@@ -151,7 +163,12 @@ export async function backwardReachability(
   for (let u = 0; u < nodes.length; u++) start[u + 1]! += start[u]!;
   const fill = start.slice();
   const before = new Int32Array(to.length);
-  for (let e = 0; e < to.length; e++) before[fill[to.data[e]!]!++] = from.data[e]!;
+  const by = new Float64Array(permuted.length);
+  for (let e = 0; e < to.length; e++) {
+    const place = fill[to.data[e]!]!++;
+    before[place] = from.data[e]!;
+    if (permutations !== undefined) by[place] = permuted[e]!;
+  }
 
   const work = Array.from({ length: nodes.length }, (_, u) => u);
   while (work.length > 0) {
@@ -159,8 +176,9 @@ export async function backwardReachability(
     const mask = masks[nodes.data[u]!]!;
     for (let e = start[u]!; e < start[u + 1]!; e++) {
       const i = nodes.data[before[e]!]!;
-      if ((mask & ~masks[i]!) === 0) continue;
-      masks[i]! |= mask;
+      const pulled = permutations === undefined ? mask : permutations.pull(by[e]!, mask);
+      if ((pulled & ~masks[i]!) === 0) continue;
+      masks[i]! |= pulled;
       work.push(before[e]!);
     }
   }

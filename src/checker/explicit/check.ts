@@ -6,13 +6,15 @@
 import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
 import { backwardReachability, type Lost } from "./backward-reachability.ts";
+import { numberable } from "./canonical-code.ts";
 import { Clock } from "./clock.ts";
 import { GROUP, generate } from "./codegen.ts";
-import { classifyDeadlock, type Deadlock } from "./deadlock.ts";
+import { classifyDeadlock } from "./deadlock.ts";
 import { firings } from "./evaluate.ts";
 import { initialState, layOut, pack, unpack } from "./layout.ts";
-import { scheduleTo, stepOf } from "./schedule.ts";
+import { scheduleTo, stepOf, type Way } from "./schedule.ts";
 import { Store } from "./store.ts";
+import { type Orbit, orbits, Permutations } from "./symmetry.ts";
 
 /** States between two looks at the clock. */
 const SLICE = 4096;
@@ -42,6 +44,8 @@ class Run {
   readonly #generated;
   readonly #search;
   readonly #store: Store;
+  readonly #orbits: readonly Orbit[];
+  readonly #permutations: Permutations;
   /** First state (in breadth-first order) at which something was seen. */
   readonly #findingAt = new Map<number, number>();
   readonly #brokenAt = new Map<SysProperty, number>();
@@ -62,11 +66,14 @@ class Run {
     this.#deadlock = this.#properties.some((p) => p.check.c === "deadlock");
     this.#layout = layOut(system);
     const masks = this.#deadlock || this.#goals.length > 0;
+    this.#orbits = this.#chooseOrbits();
+    this.#permutations = new Permutations(system.threads.length, this.#orbits);
     this.#generated = generate(system, this.#layout, {
       invariants: this.#invariants.map(exprOf),
       atRest: this.#atRest.map(exprOf),
       goals: this.#goals.map(exprOf),
       masks,
+      orbits: this.#orbits,
     });
     const total = system.threads.length + this.#goals.length;
     const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
@@ -82,6 +89,17 @@ class Run {
       },
       grow: (states) => this.#store.grow(this.#search, states),
     });
+  }
+
+  #chooseOrbits(): readonly Orbit[] {
+    // Masks are permuted within one group.
+    const small = this.#system.threads.length + this.#goals.length <= GROUP;
+    if (!this.#options.reduction || !small) return [];
+    const found = orbits(
+      this.#system,
+      this.#properties.map((p) => p.check),
+    );
+    return numberable(found) ? found : [];
   }
 
   #break(property: SysProperty, state: number): void {
@@ -104,7 +122,7 @@ class Run {
       transitions,
       depth,
       seconds: this.#clock.seconds,
-      reductions: [],
+      reductions: this.#orbits.length > 0 ? ["symmetry"] : [],
       cut,
       outcomes,
     };
@@ -235,18 +253,19 @@ class Run {
   }
 
   /** The first transition with a finding. */
-  #edge(f: number): { finding: Finding; schedule: Schedule; state: number } {
+  #edge(f: number): { finding: Finding; schedule: Schedule } {
     const state = this.#findingAt.get(f)!;
     const values = unpack(this.#layout, this.#store.states, state * this.#layout.words);
     const firing = firings(this.#system, values).find((x) => x.findings.includes(f));
     if (firing === undefined) throw new Error(`no transition of state ${state} has finding ${f}`);
     const { kind, message } = this.#system.findings[f]!;
-    const steps = [...this.#scheduleTo(state), stepOf(firing)];
-    return { finding: { kind, message, thread: firing.thread }, schedule: { steps }, state };
+    const way = this.#wayTo(state);
+    const last = stepOf(firing, way.names);
+    return { finding: { kind, message, thread: last.thread }, schedule: { steps: [...way.steps, last] } };
   }
 
-  #scheduleTo(state: number) {
-    return scheduleTo(this.#system, this.#layout, this.#store, this.#search.count(), state);
+  #wayTo(state: number): Way {
+    return scheduleTo(this.#system, this.#layout, this.#store, this.#search, this.#permutations, state);
   }
 
   #violation(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
@@ -267,7 +286,7 @@ class Run {
       property: p.id,
       verdict: "violated",
       finding: { kind: p.kind, message: p.message },
-      schedule: { steps: this.#scheduleTo(state) },
+      schedule: { steps: this.#wayTo(state).steps },
       depthExact: true,
     };
   }
@@ -276,6 +295,7 @@ class Run {
   async #lost(): Promise<Lost[][] | undefined> {
     if (this.#store.masks.length === 0) return [];
     const threads = this.#system.threads.length;
+    const symmetry = this.#orbits.length > 0 ? this.#permutations : undefined;
     const result: Lost[][] = [];
     // Looking at transitions again must not count them again.
     const counted = this.#search.errors.slice();
@@ -290,7 +310,7 @@ class Run {
       const lost =
         asked === 0
           ? []
-          : await backwardReachability(this.#search, this.#store, g, asked, goals, this.#pause, this.#clock);
+          : await backwardReachability(this.#search, this.#store, g, asked, goals, symmetry, this.#pause, this.#clock);
       if (lost === undefined) return undefined;
       result.push(lost);
     }
@@ -299,19 +319,17 @@ class Run {
   }
 
   #deadlockOf(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
-    const violated = (state: number, deadlock: Deadlock, depthExact: boolean): Outcome => ({
-      property: p.id,
-      verdict: "violated",
-      finding: deadlock.finding,
-      schedule: { steps: this.#scheduleTo(state) },
-      depthExact,
-    });
+    const violated = (state: number, doomed: readonly number[], depthExact: boolean): Outcome => {
+      const way = this.#wayTo(state);
+      const names = doomed.map((t) => way.names[t]!).sort((a, b) => a - b);
+      const { finding } = classifyDeadlock(this.#system, way.state, names);
+      return { property: p.id, verdict: "violated", finding, schedule: { steps: way.steps }, depthExact };
+    };
     if (lost === undefined) {
       // Not all was explored, but a state in which nothing moves is a deadlock whatever the rest is.
       if (this.#stuckAt < 0) return undefined;
-      const values = this.#values(this.#stuckAt);
       const doomed = this.#system.threads.flatMap((_, t) => (this.#isBlocked(t, this.#stuckAt) ? [t] : []));
-      return violated(this.#stuckAt, classifyDeadlock(this.#system, values, doomed), false);
+      return violated(this.#stuckAt, doomed, false);
     }
     const doomedAt = new Map<number, { doomed: number[]; cut: boolean }>();
     lost.forEach((list, g) => {
@@ -324,18 +342,16 @@ class Run {
       }
     });
     const candidates = [...doomedAt].sort((a, b) => a[0] - b[0]);
-    if (candidates.length === 0) return undefined;
-    let fallback: { state: number; deadlock: Deadlock } | undefined;
-    for (const [state, { doomed, cut }] of candidates) {
-      if (cut) continue;
-      const deadlock = classifyDeadlock(this.#system, this.#values(state), doomed);
-      if (deadlock.settled) return violated(state, deadlock, true);
-      fallback ??= { state, deadlock };
-    }
-    if (fallback !== undefined) return violated(fallback.state, fallback.deadlock, true);
-    const [state, { doomed }] = candidates[0]!;
-    const { finding } = classifyDeadlock(this.#system, this.#values(state), doomed);
-    return this.#onlyCut(p, state, finding.message);
+    const sure = candidates.filter(([, { cut }]) => !cut);
+    const chosen = sure.find(([state, { doomed }]) => this.#isSettled(state, doomed)) ?? sure[0];
+    if (chosen !== undefined) return violated(chosen[0], chosen[1].doomed, true);
+    if (candidates[0] === undefined) return undefined;
+    const [state, { doomed }] = candidates[0];
+    return this.#onlyCut(p, state, classifyDeadlock(this.#system, this.#values(state), doomed).finding.message);
+  }
+
+  #isSettled(state: number, doomed: readonly number[]): boolean {
+    return classifyDeadlock(this.#system, this.#values(state), doomed).settled;
   }
 
   #onlyCut(p: SysProperty, state: number, what: string): Outcome {
@@ -343,7 +359,7 @@ class Run {
       property: p.id,
       verdict: "inconclusive",
       reason: `only cut edges could rescue: ${what}`,
-      schedule: { steps: this.#scheduleTo(state) },
+      schedule: { steps: this.#wayTo(state).steps },
     };
   }
 
@@ -365,7 +381,7 @@ class Run {
         property: p.id,
         verdict: "violated",
         finding: { kind: p.kind, message: p.message },
-        schedule: { steps: this.#scheduleTo(first.state) },
+        schedule: { steps: this.#wayTo(first.state).steps },
         depthExact: true,
       };
     }

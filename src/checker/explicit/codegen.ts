@@ -8,8 +8,10 @@
  * the cache misses of many successors overlap, and inserted in order, so that the order stays breadth-first.
  */
 import type { SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
+import { canonicalCode } from "./canonical-code.ts";
 import { CodeWriter, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
+import type { Orbit } from "./symmetry.ts";
 
 /** Threads and goals per mask word. */
 export const GROUP = 30;
@@ -26,6 +28,8 @@ export interface Question {
   readonly goals: readonly SysExpr[];
   /** Keep, for each state, who can move in it and which goals it satisfies. */
   readonly masks: boolean;
+  /** Threads whose permutations are factored out. */
+  readonly orbits: readonly Orbit[];
 }
 
 /** The tables. A table slot is 0 or the number of a state plus 1. */
@@ -76,10 +80,12 @@ export interface Search {
   readonly numbers: Int32Array;
   /** The state whose successor the i-th of them is; its complement for an optional transition. */
   sourceOf(i: number): number;
-  /** Successors of a state, as state numbers, live ones only, written to `into`; -1 if one ends in a live error. */
-  successors(state: number, into: Int32Array): number;
-  /** Whether the last call of `successors` met a live error. */
-  liveError(): boolean;
+  /** With symmetry: the number of the permutation that made the i-th successor canonical, or -1. */
+  readonly permutations: Float64Array;
+  /** Makes a packed state canonical in place; the number of the permutation, or -1. */
+  canonical(words: Int32Array): number;
+  /** Whether a live transition into the error state was met since this was last asked. */
+  errorMet(): boolean;
   /** Threads of a group that are blocked in a state unless they can move. */
   blocked(group: number, state: number): number;
   /** Puts all states into a new table. */
@@ -305,6 +311,10 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const burst = 200;
   const most = mostSuccessors(system);
   const capacity = burst + most + 1;
+  const symmetric = question.orbits.length > 0;
+  if (symmetric) out.push(canonicalCode(system, layout, question.orbits));
+  const canonical = symmetric ? "canon(q);" : "";
+  const canonicalNumbered = symmetric ? "G[k]=canon(q)?permutation:-1;" : "";
   const key = (array: string, at: string) => wordNames.map((_, k) => `${array}[${at}${k ? `+${k}` : ""}]`);
   const hash = key("b", "q").reduce((text, word, k) => {
     if (k === 0) return `let h=${word};`;
@@ -321,7 +331,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   // in the processor's cache, spares most of the accesses to the large one.
   out.push(
     "function probe(n){const s=S,b=B,d=D,m=T.length-1;let k=0,z=0;" +
-      `for(let q=0;q<n;q+=${stride},k++){${hash}${finish}H[k]=h;const e=d[h&${RECENT - 1}];` +
+      `for(let q=0;q<n;q+=${stride},k++){${canonical}${hash}${finish}H[k]=h;const e=d[h&${RECENT - 1}];` +
       `if(e!==0&&((e^h)&~m)===0){const a=${state("e")};if(${equal("a", "q")})continue;}` +
       "O[z++]=k;}new_=z;const t=T;" +
       "let w=0;for(let i=0;i<z;i++)w|=t[H[O[i]]&m];touched=w;return k;}",
@@ -338,7 +348,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   // In lookups the second pass touches nothing but the table: what is looked up was found together and lies together.
   out.push(
     "function lookup(n){const t=T,s=S,b=B,m=t.length-1;let k=0,w=0;" +
-      `for(let q=0;q<n;q+=${stride},k++){${hash}${finish}H[k]=h;w|=t[h&m];}touched=w;` +
+      `for(let q=0;q<n;q+=${stride},k++){${canonicalNumbered}${hash}${finish}H[k]=h;w|=t[h&m];}touched=w;` +
       `for(let i=0,q=0;i<k;i++,q+=${stride}){${walk}R[i]=(e&m)-1;}return k;}`,
   );
   out.push(
@@ -355,8 +365,9 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     `function gather(c){gathered=fire(gathered,c);return gathered>=${burst * stride};}`,
     "function resolve(){const k=lookup(gathered);gathered=0;return k;}",
     `function sourceOf(i){return B[i*${stride}+${W}];}`,
-    "function successors(c,into){Z=0;gathered=fire(0,c);const k=resolve();let z=0;" +
-      `for(let i=0,q=${W};i<k;i++,q+=${stride})if(B[q]>=0)into[z++]=R[i];return z;}`,
+    "function errorMet(){const z=Z;Z=0;return z===1;}",
+    `function canonical(w){for(let k=0;k<${W};k++)B[k]=w[k];const moved=${symmetric ? "canon(0)" : "false"};` +
+      `for(let k=0;k<${W};k++)w[k]=B[k];return moved?${symmetric ? "permutation" : "-1"}:-1;}`,
   );
   out.push(
     `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
@@ -367,7 +378,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     '"use strict";',
     "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0,new_=0,touched=0,gathered=0;",
     `let ${groupList.map((g) => `A${g},L${g}=0,E${g}=0`).join(",")};`,
-    `const B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
+    `const B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
     `const K=new Uint8Array(${Math.max(1, system.marks.length)}),F=new Uint8Array(${Math.max(1, system.findings.length)}),` +
       `X=new Float64Array(${Math.max(1, system.findings.length)});`,
     "const {found:foundHook,broken,restBroken,stuck,grow}=hooks;",
@@ -376,8 +387,8 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
       `room=Math.min(P.length,Math.floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
-    "return {bind,root,run,rehash,gather,resolve,sourceOf,numbers:R,successors,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
-      "setLevelEnd(e){levelEnd=e;},liveError:()=>Z===1,marks:K,errors:X};",
+    "return {bind,root,run,rehash,gather,resolve,sourceOf,numbers:R,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
+      "setLevelEnd(e){levelEnd=e;},marks:K,errors:X};",
   ].join("\n");
   return {
     text: module,

@@ -1,5 +1,6 @@
 import { loopSystem, philosophers } from "../../../bench/loop-system.ts";
 import { check } from "../../../src/checker/explicit/check.ts";
+import { evaluate } from "../../../src/checker/explicit/evaluate.ts";
 import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 import { follow, PlainSearch } from "./plain-search.ts";
@@ -16,17 +17,8 @@ function run(system: TransitionSystem, options: Partial<SearchOptions> = {}): Pr
   });
 }
 
-/** Compares an exploration of the full graph with what plain enumeration says. */
-async function compare(system: TransitionSystem, plain: PlainSearch): Promise<void> {
-  const result = await run(system);
-  const { states, transitions, depth, cut, complete } = result;
-  expect({ states, transitions, depth, cut, complete }).toEqual({
-    states: plain.states,
-    transitions: plain.transitions,
-    depth: plain.depth,
-    cut: plain.cut,
-    complete: true,
-  });
+/** Compares the outcomes with what plain enumeration says. */
+function compareOutcomes(system: TransitionSystem, plain: PlainSearch, result: Exploration): void {
   for (const outcome of result.outcomes) {
     const property = system.properties.find((p) => p.id === outcome.property)!;
     const truth = plain.truth(property);
@@ -39,8 +31,30 @@ async function compare(system: TransitionSystem, plain: PlainSearch): Promise<vo
     expect(reached).toBeDefined();
     if (property.check.c === "findings") {
       expect(reached!.last!.findings.map((f) => system.findings[f]!.kind)).toContain(outcome.finding.kind);
-    } else expect(plain.nodes[plain.find(reached!.state!)!]!.depth).toBe(truth.depth);
+      continue;
+    }
+    const node = plain.nodes[plain.find(reached!.state!)!]!;
+    expect(node.depth).toBe(truth.depth);
+    if (property.check.c === "deadlock") expect(plain.blocked(node, outcome.finding.thread!)).toBe(true);
+    else if (property.check.c !== "temporal") {
+      expect(evaluate(property.check.expr, node.state, -1)).toBe(0);
+    }
   }
+}
+
+/** Compares an exploration of the full graph with what plain enumeration says. */
+async function compare(system: TransitionSystem, plain: PlainSearch): Promise<void> {
+  const result = await run(system);
+  const { states, transitions, depth, cut, complete, reductions } = result;
+  expect({ states, transitions, depth, cut, complete, reductions }).toEqual({
+    states: plain.states,
+    transitions: plain.transitions,
+    depth: plain.depth,
+    cut: plain.cut,
+    complete: true,
+    reductions: [],
+  });
+  compareOutcomes(system, plain, result);
 }
 
 describe("the explicit engine", () => {
@@ -73,6 +87,43 @@ describe("the explicit engine", () => {
       }
     }
   }, 120_000);
+
+  test("agrees with the unreduced graph when it reduces", async () => {
+    let smaller = 0;
+    const verdicts: Record<string, number> = {};
+    for (let seed = 1; seed <= 1500; seed++) {
+      const system = randomSystem(seed, true);
+      const plain = new PlainSearch(system, 500);
+      if (!plain.complete) continue;
+      try {
+        // All properties in one search, and one for itself, whose symmetry may be larger.
+        const one = system.properties[seed % system.properties.length]!.id;
+        for (const properties of [system.properties.map((p) => p.id), [one]]) {
+          const result = await run(system, { reduction: true, properties });
+          compareOutcomes(system, plain, result);
+          expect(result.states).toBeLessThanOrEqual(plain.states);
+          if (!result.complete || !result.reductions.includes("symmetry") || result.states === plain.states) continue;
+          smaller++;
+          for (const { property, verdict } of result.outcomes) {
+            verdicts[`${property} ${verdict}`] = (verdicts[`${property} ${verdict}`] ?? 0) + 1;
+          }
+        }
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${(error as Error).message}`);
+      }
+    }
+    expect(smaller).toBeGreaterThan(300);
+    for (const id of ["errors", "ebusy", "invariant", "rest", "again", "there", "deadlock"]) {
+      for (const verdict of ["holds", "violated"]) {
+        expect([`${id} ${verdict}`, verdicts[`${id} ${verdict}`]! > 4]).toEqual([`${id} ${verdict}`, true]);
+      }
+    }
+  }, 120_000);
+
+  test("counts the orbits of identical threads", async () => {
+    const result = await run(loopSystem(2, 2, 2), { reduction: true });
+    expect(result).toMatchObject({ states: 45_636, complete: true, reductions: ["symmetry"] });
+  }, 60_000);
 
   test("counts what the peers count", async () => {
     expect(await run(loopSystem(2, 2, 2))).toMatchObject({ states: 171_081, transitions: 380_596, complete: true });

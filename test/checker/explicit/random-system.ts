@@ -54,9 +54,10 @@ export class Random {
   }
 }
 
-export function randomSystem(seed: number): TransitionSystem {
+/** `scalar`: thread ids are mostly used as a symmetry reduction wants it, and most threads share a program. */
+export function randomSystem(seed: number, scalar = false): TransitionSystem {
   const r = new Random(seed);
-  const threadCount = r.between(1, 4);
+  const threadCount = scalar ? r.between(2, 4) : r.between(1, 4);
   const wide = r.chance(15);
   const vars: SysVar[] = Array.from({ length: r.between(1, 4) }, (_, v) => {
     const lo = r.chance(25) ? -r.between(1, 3) : r.chance(10) ? 2 : 0;
@@ -84,14 +85,35 @@ export function randomSystem(seed: number): TransitionSystem {
   const owner = vars.length;
   const thread = { of: "thread" } as const;
   vars.push({ ...vars[0]!, name: "owner", lo: 0, hi: threadCount, length: 2, init: [0, 0], values: thread });
+  const numbers = vars.slice(0, owner).map((_, v) => v);
+  const [own, next] = [owner + 1, owner + 2];
+  if (scalar) {
+    const perThread = { ...vars[0]!, length: threadCount, index: "thread" as const };
+    vars.push({
+      ...perThread,
+      name: "own",
+      lo: 0,
+      hi: r.between(1, 2),
+      init: Array.from({ length: threadCount }, () => 0),
+    });
+    const init = Array.from({ length: threadCount }, () => 0);
+    vars.push({ ...perThread, name: "next", lo: 0, hi: threadCount, init, values: thread });
+  }
+  const threadIndex = (of: SysExpr): SysExpr => (r.chance(50) ? bin("-", of, num(1)) : bin("+", of, num(-1)));
+  const someThread = (): SysExpr =>
+    r.pick([self, self, num(0), load(owner, num(r.below(2))), load(next, threadIndex(self))]);
 
   const expr = (depth: number, locals: number): SysExpr => {
     const kind = r.below(depth <= 0 ? 4 : 10);
     if (kind === 0) return num(r.between(-1, 3));
     if (kind === 1 && locals > 0) return local(r.below(locals));
-    if (kind === 1) return self;
+    if (kind === 1 && !scalar) return self;
+    if (scalar && (kind === 1 || kind === 4)) {
+      if (r.chance(40)) return load(own, threadIndex(someThread()));
+      return bin(r.pick(["==", "!="]), someThread(), r.chance(5) ? num(r.between(1, threadCount)) : someThread());
+    }
     if (kind <= 4) {
-      const v = r.below(vars.length);
+      const v = scalar && r.chance(98) ? r.pick(numbers) : r.below(vars.length);
       const { length } = vars[v]!;
       if (length === 1) return load(v);
       return load(v, r.chance(50) || depth <= 0 ? num(r.between(0, length)) : expr(depth - 1, locals));
@@ -132,8 +154,10 @@ export function randomSystem(seed: number): TransitionSystem {
           const l = r.below(locals.length);
           return setLocal(l, clamp(expr(1, locals.length), locals[l]!.lo, locals[l]!.hi));
         }
+        if (scalar && r.chance(15)) return set(own, clamp(expr(1, locals.length), 0, vars[own]!.hi), threadIndex(self));
+        if (scalar && r.chance(15)) return set(next, someThread(), threadIndex(self));
         if (r.chance(25)) return set(owner, r.chance(50) ? self : num(0), num(r.below(2)));
-        const v = r.below(vars.length);
+        const v = scalar ? r.pick(numbers) : r.below(vars.length);
         const { lo, hi, length } = vars[v]!;
         const value = clamp(expr(2, locals.length), lo, hi);
         if (length === 1) return set(v, value);
@@ -157,7 +181,8 @@ export function randomSystem(seed: number): TransitionSystem {
     const guard = (): SysExpr | undefined => {
       if (r.chance(25)) return undefined;
       if (r.chance(50)) return bin("==", load(owner, num(r.below(2))), r.chance(75) ? num(0) : self);
-      if (r.chance(20)) return { e: "pc", t: r.below(threadCount), locations: [r.below(2), r.below(2) + 1] };
+      if (r.chance(scalar ? 3 : 20))
+        return { e: "pc", t: r.below(threadCount), locations: [r.below(2), r.below(2) + 1] };
       return expr(2, locals.length);
     };
     const locations: SysLocation[] = Array.from({ length: count }, () => {
@@ -172,13 +197,16 @@ export function randomSystem(seed: number): TransitionSystem {
     return { cls: `c${p}`, locals, locations };
   });
   const threads = Array.from({ length: threadCount }, (_, t): SysThread => {
-    const program = r.below(programs.length);
+    const program = scalar && r.chance(70) ? 0 : r.below(programs.length);
     const { locals } = programs[program]!;
     return {
       name: `t${t}`,
       program,
-      kind: r.pick(["task", "task", "task", "task", "hardirq", "softirq", "device", "environment", "worker"]),
-      cpu: r.below(2),
+      kind:
+        scalar && r.chance(85)
+          ? "task"
+          : r.pick(["task", "task", "task", "task", "hardirq", "softirq", "device", "environment", "worker"]),
+      cpu: scalar ? 0 : r.below(2),
       initialLocation: 0,
       initialLocals: locals.map((l) => (l.lo <= 0 && l.hi >= 0 ? 0 : l.lo)),
     };
@@ -186,7 +214,7 @@ export function randomSystem(seed: number): TransitionSystem {
   // Sometimes a thread is kept off its CPU while another is away from where it started.
   threads.forEach((thread, t) => {
     const other = r.below(threadCount);
-    if (other === t || !r.chance(25)) return;
+    if (other === t || !r.chance(scalar ? 5 : 25)) return;
     const { locations } = programs[threads[other]!.program]!;
     const away = locations.flatMap((l, k) => (k === 0 || l.ended ? [] : [k]));
     threads[t] = { ...thread, keptOff: { e: "pc", t: other, locations: away } };
@@ -194,11 +222,12 @@ export function randomSystem(seed: number): TransitionSystem {
   const trigger = () => ({ marks: r.chance(50) ? [] : [r.below(3)], what: "something" });
   const about = { message: "broken", site };
   const view = (): SysExpr =>
-    bin(
-      r.pick(["==", "!=", "<="]),
-      load(r.below(vars.length)),
-      r.chance(70) ? num(r.between(0, 2)) : load(r.below(vars.length)),
-    );
+    bin(r.pick(["==", "!=", "<="]), load(r.pick(numbers)), r.chance(70) ? num(r.between(0, 2)) : load(r.pick(numbers)));
+  const somewhere = (): SysExpr => {
+    const here = (t: number): SysExpr => ({ e: "pc", t, locations: [1] });
+    if (r.chance(30)) return here(r.below(threadCount));
+    return threads.map((_, t) => here(t)).reduce((a, b) => bin("||", a, b));
+  };
   const properties: SysProperty[] = [
     { ...about, id: "deadlock", kind: "deadlock", check: { c: "deadlock" }, trigger: trigger() },
     { ...about, id: "errors", kind: "bug-on", check: { c: "findings", findings: [0, 1] }, trigger: trigger() },
@@ -210,7 +239,7 @@ export function randomSystem(seed: number): TransitionSystem {
       ...about,
       id: "there",
       kind: "x",
-      check: { c: "stays-possible", expr: { e: "pc", t: r.below(threadCount), locations: [1] } },
+      check: { c: "stays-possible", expr: somewhere() },
       trigger: trigger(),
     },
   ];

@@ -1,0 +1,331 @@
+/**
+ * Which threads may be exchanged without changing anything that is asked.
+ *
+ * A permutation of threads acts on a state by moving what belongs to each thread (its location, its locals, its
+ * elements of arrays indexed by threads) and renaming every value that is a thread. It is an automorphism of the graph
+ * when the initial state and the code are unchanged by it. Code that names threads only by `self`, by values of thread
+ * sort, and compares these for equality alone, is unchanged by every permutation of threads that share their program
+ * (Ip and Dill 1996, scalarsets). Where code or a property names members (`pc` and locals of a thread, a constant of
+ * thread sort), it is compared with what the exchange of two threads makes of it, up to the order of operands.
+ */
+import type {
+  SysCheck,
+  SysCode,
+  SysExpr,
+  SysProgram,
+  SysThread,
+  TransitionSystem,
+} from "../../spec/transition-system.ts";
+import { initialState, type StateValues } from "./layout.ts";
+
+/** Threads that may be permuted freely among themselves: indices, ascending, two or more. */
+export type Orbit = readonly number[];
+
+/** Where an expression stands: its value counts as a number, as a thread, or only as zero or not. */
+type Place = "int" | "thread" | "truth";
+
+type Permutation = readonly number[];
+
+class Asymmetric extends Error {}
+
+const COMMUTATIVE: ReadonlySet<string> = new Set(["+", "*", "&", "|", "^", "==", "!="]);
+
+/** Renders code in a normal form, with its threads renamed. Throws `Asymmetric` where thread ids are used as numbers. */
+class Renaming {
+  /** Threads named since this was last emptied. */
+  readonly named = new Set<number>();
+  readonly #system: TransitionSystem;
+  readonly #program: SysProgram | undefined;
+  readonly #map: Permutation;
+
+  constructor(system: TransitionSystem, program: SysProgram | undefined, map: Permutation) {
+    this.#system = system;
+    this.#program = program;
+    this.#map = map;
+  }
+
+  #name(thread: number): number {
+    if (thread < 0 || thread >= this.#map.length) return thread;
+    this.named.add(thread);
+    return this.#map[thread]!;
+  }
+
+  #isThread(expr: SysExpr): boolean {
+    switch (expr.e) {
+      case "self":
+        return true;
+      case "load":
+        return this.#system.vars[expr.v]!.values.of === "thread";
+      case "local":
+        return this.#localOf(expr)?.values.of === "thread";
+      case "ite":
+        return this.#isThread(expr.a) || this.#isThread(expr.b);
+      default:
+        return false;
+    }
+  }
+
+  #localOf(expr: SysExpr & { e: "local" }) {
+    const program = expr.t === undefined ? this.#program : this.#system.programs[this.#system.threads[expr.t]!.program];
+    return program?.locals[expr.l];
+  }
+
+  #fits(thread: boolean, place: Place): void {
+    if (place === "truth") return;
+    if (thread !== (place === "thread")) throw new Asymmetric();
+  }
+
+  #index(v: number, i: SysExpr | undefined): string {
+    if (i === undefined) {
+      if (this.#system.vars[v]!.index === "thread") this.#name(0);
+      return "";
+    }
+    if (this.#system.vars[v]!.index !== "thread") return `[${this.expr(i, "int")}]`;
+    if (i.e === "const") return `[${this.#name(i.v)}]`;
+    const less =
+      i.e === "bin" && i.b.e === "const" && ((i.op === "-" && i.b.v === 1) || (i.op === "+" && i.b.v === -1));
+    if (!less) throw new Asymmetric();
+    return `[${this.expr(i.a, "thread")}-1]`;
+  }
+
+  expr(expr: SysExpr, place: Place): string {
+    switch (expr.e) {
+      case "const":
+        return String(place === "thread" ? this.#name(expr.v - 1) + 1 : expr.v);
+      case "self":
+        this.#fits(true, place);
+        return "self";
+      case "local": {
+        this.#fits(this.#isThread(expr), place);
+        return expr.t === undefined ? `l${expr.l}` : `l${expr.l}@${this.#name(expr.t)}`;
+      }
+      case "load":
+        this.#fits(this.#isThread(expr), place);
+        return `v${expr.v}${this.#index(expr.v, expr.i)}`;
+      case "ite": {
+        // Zero or not is all that counts of a choice that stands where only that counts.
+        const inner = place === "truth" && this.#isThread(expr) ? "thread" : place;
+        return `(${this.expr(expr.c, "truth")}?${this.expr(expr.a, inner)}:${this.expr(expr.b, inner)})`;
+      }
+      case "pc":
+        this.#fits(false, place);
+        return `pc${this.#name(expr.t)}{${[...expr.locations].sort((a, b) => a - b).join()}}`;
+      case "not":
+        this.#fits(false, place);
+        return `!${this.expr(expr.a, "truth")}`;
+      case "neg":
+        this.#fits(false, place);
+        return `-${this.expr(expr.a, "int")}`;
+      case "bin":
+        break;
+    }
+    this.#fits(false, place);
+    const { op, a, b } = expr;
+    if (op === "&&" || op === "||") {
+      const terms: string[] = [];
+      const gather = (e: SysExpr): void => {
+        if (e.e === "bin" && e.op === op) {
+          gather(e.a);
+          gather(e.b);
+        } else terms.push(this.expr(e, "truth"));
+      };
+      gather(expr);
+      return `(${terms.sort().join(op)})`;
+    }
+    const threads = (op === "==" || op === "!=") && (this.#isThread(a) || this.#isThread(b));
+    const sides = [a, b].map((e) => this.expr(e, threads ? "thread" : "int"));
+    if (COMMUTATIVE.has(op)) sides.sort();
+    return `(${sides.join(op)})`;
+  }
+
+  code(code: SysCode): string {
+    const ops = code.ops.map((op) => {
+      if (op.o === "var") {
+        const sort = this.#system.vars[op.v]!.values.of === "thread" ? "thread" : "int";
+        return `v${op.v}${this.#index(op.v, op.i)}=${this.expr(op.value, sort)}`;
+      }
+      if (op.o === "local") {
+        const sort = this.#program!.locals[op.l]!.values.of === "thread" ? "thread" : "int";
+        return `l${op.l}=${this.expr(op.value, sort)}`;
+      }
+      return op.o === "mark" ? `m${op.m}` : `f${op.f}`;
+    });
+    const { end } = code;
+    const rest =
+      end.k === "goto"
+        ? `>${end.location}`
+        : end.k === "error"
+          ? `!${end.f}`
+          : end.k === "if"
+            ? `if${this.expr(end.c, "truth")}{${this.code(end.then)}}{${this.code(end.else)}}`
+            : `choose${end.ways.map((way) => `{${this.code(way.code)}}`).join("")}`;
+    return `${ops.join(";")};${rest}`;
+  }
+
+  check(check: SysCheck): string {
+    if (check.c === "findings" || check.c === "deadlock") return check.c;
+    // Nothing here decides temporal properties, so they forbid nothing.
+    if (check.c === "temporal") return check.c;
+    return this.expr(check.expr, "truth");
+  }
+}
+
+/** The state that `map` (thread -> thread) makes of a state. */
+export function permuteState(system: TransitionSystem, state: StateValues, map: Permutation): StateValues {
+  const rename = (value: number): number => (value > 0 && value <= map.length ? map[value - 1]! + 1 : value);
+  const moved = (list: readonly number[], decl: { index: unknown }): number[] => {
+    if (decl.index !== "thread") return [...list];
+    const result = [...list];
+    list.forEach((value, t) => {
+      const to = map[t];
+      if (to !== undefined) result[to] = value;
+    });
+    return result;
+  };
+  const vars = system.vars.map((decl, v) => {
+    const elements = moved(state.vars[v]!, decl);
+    return decl.values.of === "thread" ? elements.map(rename) : elements;
+  });
+  const pcs = [...state.pcs];
+  const locals = [...state.locals];
+  system.threads.forEach((thread, t) => {
+    const to = map[t]!;
+    pcs[to] = state.pcs[t]!;
+    const decls = system.programs[thread.program]!.locals;
+    locals[to] = state.locals[t]!.map((value, l) => (decls[l]!.values.of === "thread" ? rename(value) : value));
+  });
+  return { vars, pcs, locals };
+}
+
+/** The code of a system in pieces, each with the threads it names. */
+function pieces(system: TransitionSystem, properties: readonly SysCheck[]) {
+  const all: { named: ReadonlySet<number>; text: (map: Permutation) => string }[] = [];
+  const identity = system.threads.map((_, t) => t);
+  const add = (program: SysProgram | undefined, render: (r: Renaming) => string): void => {
+    const renaming = new Renaming(system, program, identity);
+    render(renaming);
+    all.push({ named: renaming.named, text: (map) => render(new Renaming(system, program, map)) });
+  };
+  for (const program of system.programs) {
+    for (const location of program.locations) {
+      for (const action of location.actions) {
+        if (action.guard !== undefined) {
+          const { guard } = action;
+          add(program, (r) => r.expr(guard, "truth"));
+        }
+        add(program, (r) => r.code(action.code));
+      }
+      const { wait } = location;
+      if (wait?.holder !== undefined) {
+        const { holder } = wait;
+        add(program, (r) => r.expr(holder, "thread"));
+      }
+      if (wait?.resting !== undefined) {
+        const { resting } = wait;
+        add(program, (r) => r.expr(resting, "truth"));
+      }
+    }
+  }
+  // Who keeps a thread off its CPU is compared between the threads, below; here only its form counts.
+  for (const thread of system.threads) keptOff(system, thread, identity);
+  for (const check of properties) add(undefined, (r) => r.check(check));
+  return all;
+}
+
+function keptOff(system: TransitionSystem, thread: SysThread, map: Permutation): string {
+  if (thread.keptOff === undefined) return "";
+  return new Renaming(system, system.programs[thread.program], map).expr(thread.keptOff, "truth");
+}
+
+/** The orbits of a system for these properties; none where thread ids are used as numbers. */
+export function orbits(system: TransitionSystem, properties: readonly SysCheck[]): Orbit[] {
+  let code: ReturnType<typeof pieces>;
+  try {
+    code = pieces(system, properties);
+  } catch (error) {
+    if (error instanceof Asymmetric) return [];
+    throw error;
+  }
+  const handlers = system.threads.some((t) => t.kind === "hardirq" || t.kind === "softirq");
+  const identity = system.threads.map((_, t) => t);
+  const initial = initialState(system);
+  const start = JSON.stringify(initial);
+  const exchangeable = (a: number, b: number): boolean => {
+    const [x, y] = [system.threads[a]!, system.threads[b]!];
+    // Which CPU a thread runs on matters only where there are handlers.
+    if (x.program !== y.program || x.kind !== y.kind || (handlers && x.cpu !== y.cpu)) return false;
+    const map = system.threads.map((_, t) => (t === a ? b : t === b ? a : t));
+    if (JSON.stringify(permuteState(system, initial, map)) !== start) return false;
+    const sameGuards = system.threads.every(
+      (thread, t) => keptOff(system, thread, map) === keptOff(system, system.threads[map[t]!]!, identity),
+    );
+    if (!sameGuards) return false;
+    return code.every(({ named, text }) => (!named.has(a) && !named.has(b)) || text(map) === text(identity));
+  };
+  // Exchangeable is an equivalence, since (a c) = (a b)(b c)(a b).
+  const found: number[][] = [];
+  system.threads.forEach((_, t) => {
+    const orbit = found.find((members) => exchangeable(members[0]!, t));
+    if (orbit === undefined) found.push([t]);
+    else orbit.push(t);
+  });
+  return found.filter((members) => members.length > 1);
+}
+
+/**
+ * Permutations as the canonicaliser numbers them: for each orbit, the members in their new order, as digits to the
+ * base of the orbit's size.
+ */
+export class Permutations {
+  readonly #orbits: readonly Orbit[];
+  readonly #identity: number[];
+  readonly #known = new Map<number, Permutation>();
+
+  constructor(threads: number, orbits: readonly Orbit[]) {
+    this.#orbits = orbits;
+    this.#identity = Array.from({ length: threads }, (_, t) => t);
+  }
+
+  /** Thread -> thread, as the canonicaliser moved it; -1 is the identity. */
+  map(number: number): Permutation {
+    if (number < 0) return this.#identity;
+    let map = this.#known.get(number);
+    if (map === undefined) {
+      map = this.#decode(number);
+      this.#known.set(number, map);
+    }
+    return map;
+  }
+
+  #decode(number: number): Permutation {
+    const map = [...this.#identity];
+    let rest = number;
+    for (const orbit of this.#orbits) {
+      for (const place of orbit) {
+        map[orbit[rest % orbit.length]!] = place;
+        rest = Math.floor(rest / orbit.length);
+      }
+    }
+    return map;
+  }
+
+  /** Of a mask of threads in a canonical state, the mask in the state it was made from; bits of no thread stay. */
+  pull(number: number, mask: number): number {
+    if (number < 0) return mask;
+    const map = this.map(number);
+    const all = (1 << map.length) - 1;
+    let pulled = mask & ~all;
+    for (let t = 0; t < map.length; t++) pulled |= ((mask >>> map[t]!) & 1) << t;
+    return pulled;
+  }
+
+  /** A mask that has all threads of an orbit if it has one. */
+  close(mask: number): number {
+    let closed = mask;
+    for (const orbit of this.#orbits) {
+      const bits = orbit.reduce((sum, t) => sum | (1 << t), 0);
+      if ((mask & bits) !== 0) closed |= bits;
+    }
+    return closed;
+  }
+}
