@@ -1,5 +1,5 @@
 /**
- * The shared objects: one loop device, its disk, and the block devices of the whole disk and of one partition.
+ * The shared objects: one loop device, its disk, the block device of the disk and that of a partition.
  * Names are the kernel's. What a field stands for, where it is more or less than in C, is said beside it.
  */
 import {
@@ -68,10 +68,10 @@ export function assign_flags(flags: LoopFlags, value: { READ_ONLY: boolean }, op
 /** Which backing file, or whose partitions: of the binding the scenario starts with, or of the one made in it. */
 export const image = enumeration("none", "first", "second");
 
-/** The block devices. They are pinned by open files and by the scenario: never freed. */
+/** The block device of the whole disk. Pinned by open files and by the scenario: never freed. */
 export const block_device = struct(
   "block_device",
-  { slots: 2, as: "bdev", immortal: true },
+  { slots: 1, as: "bdev", immortal: true },
   {
     bd_mutex: mutex(),
     bd_openers: count,
@@ -81,10 +81,17 @@ export const block_device = struct(
     bd_invalidated: plain(bool),
   },
 );
-/** /dev/loop0, bd_contains of itself. */
+/** /dev/loop0: bd_contains of itself and of its partition. */
 export const bdev = block_device.object("loop0");
-/** /dev/loop0p1. */
-export const part = block_device.object("loop0p1");
+
+/** The block device of a partition: a struct block_device as well, with a bd_mutex of its own until 5.13. */
+const partition = struct(
+  "partition",
+  { slots: 1, as: "part", immortal: true },
+  { bd_mutex: mutex(), bd_openers: count },
+);
+/** /dev/loop0p1 */
+export const part = partition.object("loop0p1");
 
 export const loop_device = struct(
   "loop_device",
