@@ -37,6 +37,7 @@ export class ReachableStates {
   readonly #saturation: Saturation;
   readonly #moves: readonly RelationId[];
   readonly #idleMoves: readonly RelationId[];
+  readonly #liveMoves: readonly RelationId[];
   readonly #liveIdleMoves: readonly RelationId[];
   readonly #urgent: readonly RelationId[];
   /** Sizes of sets by node id: of use until the next collection. */
@@ -61,8 +62,8 @@ export class ReachableStates {
     this.#idleMoves = relations.of(moves.filter((e) => e.idle));
     this.#liveIdleMoves = relations.of(moves.filter((e) => e.idle && isLive(e)));
     this.#urgent = relations.of(this.edges.filter((e) => !e.idle && isLive(e)).map(guardOnly));
-    const liveMoves = relations.of(moves.filter((e) => !e.idle && isLive(e)));
-    this.#saturation = new Saturation(this.store, relations, this.#moves, liveMoves);
+    this.#liveMoves = relations.of(moves.filter((e) => !e.idle && isLive(e)));
+    this.#saturation = new Saturation(this.store, relations, this.#moves, this.#liveMoves);
   }
 
   /** Finds all reachable states. */
@@ -142,12 +143,31 @@ export class ReachableStates {
 
   /** The reachable states from which one of `target` is reachable over live edges (itself included). */
   canReach(target: number): number {
+    return this.#closeBackward(target, this.all, this.quiet);
+  }
+
+  /** The states of `within` from which `target` is reachable over live edges, all but the last inside `within`. */
+  canLeave(within: number, target: number): number {
+    const { store } = this;
+    const inside = store.hold(within);
+    const quiet = store.hold(store.intersect(within, this.quiet));
+    const last = store.union(
+      this.#product.preimage(within, target, this.#liveMoves),
+      this.#product.preimage(quiet.node, target, this.#liveIdleMoves),
+    );
+    const found = this.#closeBackward(last, within, quiet.node);
+    store.release(inside);
+    store.release(quiet);
+    return found;
+  }
+
+  #closeBackward(target: number, within: number, quiet: number): number {
     const { store } = this;
     let set = target;
     for (;;) {
-      set = this.#saturation.backward(set, this.all);
+      set = this.#saturation.backward(set, within);
       if (this.#liveIdleMoves.length === 0) return set;
-      const more = store.union(set, this.#product.preimage(this.quiet, set, this.#liveIdleMoves));
+      const more = store.union(set, this.#product.preimage(quiet, set, this.#liveIdleMoves));
       if (more === set) return set;
       set = more;
     }

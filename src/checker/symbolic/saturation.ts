@@ -126,7 +126,7 @@ export class Saturation {
     return this.#saturate(set, 0);
   }
 
-  /** The states of `within` from which `set` (a subset) is reachable inside `within`. `within` must be a root. */
+  /** The states of `within` from which `set` (a subset) is reachable inside `within`. `within` must be held. */
   backward(set: number, within: number): number {
     return this.#saturateBack(set, within, 0);
   }

@@ -61,11 +61,27 @@ export class StuckThreads {
   }
 
   #doomedSets(): readonly number[] {
-    const reached = this.#reached;
-    this.#doomed ??= this.#blocked.map((blocked, t) =>
-      blocked === EMPTY ? EMPTY : reached.keep(reached.store.minus(blocked, reached.canReach(this.#live[t]!))),
-    );
+    this.#doomed ??= this.#blocked.map((blocked, t) => (blocked === EMPTY ? EMPTY : this.#doomedStates(blocked, t)));
     return this.#doomed;
+  }
+
+  /**
+   * As long as the thread has no live move it stays where it is, so only the states with it there and without a live
+   * move matter, and the first one in which it has one.
+   */
+  #doomedStates(blocked: number, t: number): number {
+    const reached = this.#reached;
+    const { store, terms, vector } = reached;
+    const live = this.#live[t]!;
+    const locations = this.#locations(t).flatMap((_, l) =>
+      reached.filter(blocked, terms.isOneOf(vector.pc(t), [l])) === EMPTY ? [] : [l],
+    );
+    const stays = reached.filter(store.minus(reached.all, live), terms.isOneOf(vector.pc(t), locations));
+    return reached.keep(store.minus(blocked, reached.canLeave(stays, live)));
+  }
+
+  #locations(t: number) {
+    return this.#system.programs[this.#system.threads[t]!.program]!.locations;
   }
 
   #blockedStates(thread: SysThread, t: number): number {

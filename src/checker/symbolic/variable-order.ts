@@ -27,8 +27,10 @@ interface Span {
 
 const FORCE_ROUNDS = 50;
 /** Moving single blocks is quadratic in their number and more. */
-const MANY_BLOCKS = 120;
+const MANY_BLOCKS = 400;
 const MOVE_PASSES = 6;
+/** A pass that leaves more than this part of the cost is the last. */
+const ENOUGH = 0.99;
 
 /** The order of declaration: threads with their locals, then the variables. */
 export function declared(system: TransitionSystem): VariableOrder {
@@ -62,9 +64,8 @@ export function variableOrder(system: TransitionSystem): VariableOrder {
   let best: number[] = declaredOrder;
   let bestCost = Number.POSITIVE_INFINITY;
   for (const start of [declaredOrder, [...elements, ...threads]]) {
-    for (let order of [start, force(start, spans)]) {
-      if (order.length <= MANY_BLOCKS) order = moveBlocks(order, spans, width);
-      const cost = eventSpan(order, spans, width);
+    for (const candidate of [start, force(start, spans)]) {
+      const { order, cost } = moveBlocks(candidate, spans, width);
       if (cost < bestCost) {
         best = order;
         bestCost = cost;
@@ -130,45 +131,90 @@ function force(start: readonly number[], spans: readonly Span[]): number[] {
   return best;
 }
 
-/** The sum over all edges of (levels spanned) x (height of the first level), divided by the number of levels squared. */
-function eventSpan(order: readonly number[], spans: readonly Span[], width: readonly number[]): number {
-  const first: number[] = [];
-  let levels = 0;
-  for (const b of order) {
-    first[b] = levels;
-    levels += width[b]!;
+/**
+ * An order whose event span is kept up to date while neighbours change places: the sum over all edges of (levels
+ * spanned) x (height of the first level).
+ */
+class SpannedOrder {
+  readonly order: number[];
+  cost = 0;
+  readonly #spans: readonly Span[];
+  readonly #width: readonly number[];
+  readonly #levels: number;
+  /** Per block, its first level and the spans it is part of. */
+  readonly #first: number[] = [];
+  readonly #spansOf: number[][] = [];
+  readonly #costs: number[];
+
+  constructor(order: readonly number[], spans: readonly Span[], width: readonly number[]) {
+    this.order = [...order];
+    this.#spans = spans;
+    this.#width = width;
+    let levels = 0;
+    for (const b of order) {
+      this.#first[b] = levels;
+      this.#spansOf[b] = [];
+      levels += width[b]!;
+    }
+    this.#levels = levels;
+    spans.forEach((span, s) => {
+      for (const b of span.blocks) this.#spansOf[b]!.push(s);
+    });
+    this.#costs = spans.map(() => 0);
+    for (let s = 0; s < spans.length; s++) this.#measure(s);
   }
-  let cost = 0;
-  for (const span of spans) {
-    let lo = levels;
+
+  #measure(s: number): void {
+    const span = this.#spans[s]!;
+    let lo = this.#levels;
     let hi = 0;
     for (const b of span.blocks) {
-      const at = first[b]!;
+      const at = this.#first[b]!;
       if (at < lo) lo = at;
-      if (at + width[b]! > hi) hi = at + width[b]!;
+      if (at + this.#width[b]! > hi) hi = at + this.#width[b]!;
     }
-    cost += span.weight * (hi - lo) * (levels - lo);
+    const cost = span.weight * (hi - lo) * (this.#levels - lo);
+    this.cost += cost - this.#costs[s]!;
+    this.#costs[s] = cost;
   }
-  return cost / (levels * levels);
+
+  /** The blocks at positions `i` and `i + 1` change places. */
+  #swap(i: number): void {
+    const a = this.order[i]!;
+    const b = this.order[i + 1]!;
+    this.order[i] = b;
+    this.order[i + 1] = a;
+    this.#first[b] = this.#first[a]!;
+    this.#first[a] = this.#first[b]! + this.#width[b]!;
+    for (const s of this.#spansOf[a]!) this.#measure(s);
+    for (const s of this.#spansOf[b]!) this.#measure(s);
+  }
+
+  /** Moves one block to where the cost is least, as Rudell's sifting moves a variable. */
+  sift(block: number): void {
+    if (this.#spansOf[block]!.length === 0) return;
+    let at = this.order.indexOf(block);
+    let best = at;
+    let bestCost = this.cost;
+    const look = (): void => {
+      if (this.cost < bestCost) {
+        bestCost = this.cost;
+        best = at;
+      }
+    };
+    for (; at > 0; look()) this.#swap(--at);
+    for (; at < this.order.length - 1; look()) this.#swap(at++);
+    while (at > best) this.#swap(--at);
+  }
 }
 
-function moveBlocks(start: readonly number[], spans: readonly Span[], width: readonly number[]): number[] {
-  let order = [...start];
-  let cost = eventSpan(order, spans, width);
+function moveBlocks(start: readonly number[], spans: readonly Span[], width: readonly number[]): SpannedOrder {
+  const order = new SpannedOrder(start, spans, width);
+  if (start.length > MANY_BLOCKS) return order;
   for (let pass = 0; pass < MOVE_PASSES; pass++) {
-    const before = cost;
-    for (const block of [...order]) {
-      const rest = order.filter((b) => b !== block);
-      for (let i = 0; i <= rest.length; i++) {
-        const moved = [...rest.slice(0, i), block, ...rest.slice(i)];
-        const c = eventSpan(moved, spans, width);
-        if (c < cost) {
-          cost = c;
-          order = moved;
-        }
-      }
-    }
-    if (cost === before) break;
+    const before = order.cost;
+    for (const block of [...order.order]) order.sift(block);
+    if (order.cost > before * ENOUGH) break;
   }
   return order;
 }
