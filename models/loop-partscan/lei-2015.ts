@@ -45,7 +45,7 @@ import {
   loop_reread_partitions,
 } from "./v4.0.ts";
 
-/** "bd_mutex has been held already in release path" */
+/** For lo_release(), whose caller holds bd_mutex. */
 const loop_reread_part_no_lock = fn(
   "loop_reread_part_no_lock",
   { at: LOOP, params: { bdev: ptr(block_device) }, returns: errno },
@@ -89,7 +89,7 @@ export const lei_2015 = [
     const bdev = read(lo.lo_device, under);
 
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => Return(-ENXIO));
+    If(state.ne("Lo_bound"), () => Return(-ENXIO));
 
     mutex_lock(lo.lo_open_mutex);
     const refcnt = read(lo.lo_refcnt.int, { under: lo.lo_open_mutex });
@@ -100,21 +100,21 @@ export const lei_2015 = [
       Return(0);
     });
 
-    If(filp.eq("none"), () => {
+    If(filp.eq("NULL"), () => {
       mutex_unlock(lo.lo_open_mutex);
       Return(-EINVAL);
     });
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_state, "rundown", under);
-    write(lo.lo_backing_file, "none", under);
+    write(lo.lo_state, "Lo_rundown", under);
+    write(lo.lo_backing_file, "NULL", under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
     write(disk.capacity, "none");
-    write(lo.lo_state, "unbound", under);
+    write(lo.lo_state, "Lo_unbound", under);
 
-    // "Unlock open_mutex for avoiding -EBUSY of rereading part"
+    // so that an open that holds bd_mutex can go on while the table is reread
     mutex_unlock(lo.lo_open_mutex);
 
     const partscan = read(lo.lo_flags.PARTSCAN, under);
@@ -175,7 +175,7 @@ export const lei_2015 = [
     });
     mutex_lock(lo.lo_ctl_mutex);
     const state = read(lo.lo_state, { under: lo.lo_ctl_mutex });
-    If(state.ne("unbound"), () => {
+    If(state.ne("Lo_unbound"), () => {
       ret.set(-EBUSY);
       mutex_unlock(lo.lo_ctl_mutex);
       Goto("out");

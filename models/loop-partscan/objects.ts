@@ -65,8 +65,8 @@ export function assign_flags(flags: LoopFlags, value: { READ_ONLY: boolean }, op
   });
 }
 
-/** Which backing file, or whose partitions: of the binding the scenario starts with, or of the one made in it. */
-export const image = enumeration("none", "first", "second");
+/** The size of no backing file, or of which, and whose partition table is there. */
+const image = enumeration("none", "first", "second");
 
 /** The block device of the whole disk. Pinned by open files and by the scenario: never freed. */
 export const block_device = struct(
@@ -106,10 +106,11 @@ export const loop_device = struct(
     /** … and again one from 5.12 on. */
     lo_mutex: mutex(),
     lo_lock: spinlock(),
-    lo_state: plain(enumeration("unbound", "bound", "rundown", "deleting")),
+    lo_state: plain(enumeration("Lo_unbound", "Lo_bound", "Lo_rundown", "Lo_deleting")),
     lo_flags: loop_flags,
     lo_device: plain(ptr(block_device)),
-    lo_backing_file: plain(image),
+    /** Which backing file: the one the scenario starts with, or the one bound in it. */
+    lo_backing_file: plain(enumeration("NULL", "first", "second")),
     /** Stands for all that loop_set_status() writes after the rescan. */
     lo_encrypt_key_size: plain(int(0, 1)),
     lo_queue: freezable(2),

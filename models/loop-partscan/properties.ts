@@ -38,7 +38,7 @@ export const flagsKept = invariant(
     triggerWhat: "LOOP_SET_FD after the device was cleared",
   },
   () => {
-    const bound = loop0.lo_state.now.eq("bound").and(loop0.lo_backing_file.now.eq("second"));
+    const bound = loop0.lo_state.now.eq("Lo_bound").and(loop0.lo_backing_file.now.eq("second"));
     return bound.not().or(loop0.lo_flags.READ_ONLY.now);
   },
 );
@@ -53,5 +53,5 @@ export const detachCompletes = atRest(
     trigger: ["detached"],
     triggerWhat: "LOOP_CLR_FD that returned 0",
   },
-  () => loop0.lo_state.now.eq("unbound").and(disk.part_tbl.now.eq("none")),
+  () => loop0.lo_state.now.eq("Lo_unbound").and(disk.part_tbl.now.eq("none")),
 );

@@ -1,5 +1,5 @@
 /** What is asked about a reread of the partition table as a whole: how it ends, and whether it could ever succeed. */
-import { type Errno, errno, If, type Local, local, report, switched, While } from "lockstep";
+import { Break, type Errno, errno, Forever, If, type Local, local, report, switched } from "lockstep";
 import { reread_succeeded } from "./objects.ts";
 
 /** The reread is over with this code. Its callers drop the code, or print a warning at most. */
@@ -14,12 +14,14 @@ export function reread_ended(rc: Errno): void {
  */
 export function retried(attempt: (rc: Local<Errno, Errno | number>) => void): void {
   const rc = local("rc", errno, 0);
-  attempt(rc);
-  if (switched("retry", "endless"))
-    While(
-      () => rc.value.failed(),
-      () => attempt(rc),
-    );
+  if (switched("retry", "endless")) {
+    Forever(() => {
+      attempt(rc);
+      If(rc.value.ok(), () => Break());
+    });
+  } else {
+    attempt(rc);
+  }
   reread_ended(rc.value);
 }
 

@@ -38,7 +38,7 @@ function device(openers: number): void {
 
 /** It is bound to the first file; with PARTSCAN its partition table has been read. */
 function bound(flags: { AUTOCLEAR: boolean; PARTSCAN: boolean }): void {
-  initially(loop0.lo_state, "bound");
+  initially(loop0.lo_state, "Lo_bound");
   initially(loop0.lo_backing_file, "first");
   initially(loop0.lo_device, bdev);
   initially(disk.capacity, "first");

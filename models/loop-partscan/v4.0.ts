@@ -60,13 +60,13 @@ export const loop_flush = fn("loop_flush", { at: LOOP, params: { lo: ptr(loop_de
 export const loop_set_fd = fn("loop_set_fd", { at: LOOP, params: lo_and_bdev, returns: errno }, ({ lo, bdev }) => {
   const under = { under: lo.lo_ctl_mutex };
   const state = read(lo.lo_state, under);
-  If(state.ne("unbound"), () => Return(-EBUSY));
+  If(state.ne("Lo_unbound"), () => Return(-EBUSY));
   write(lo.lo_device, bdev, under);
   assign_flags(lo.lo_flags, { READ_ONLY: true }, under);
   // lo_lock is not taken here
   write(lo.lo_backing_file, "second", under);
   write(disk.capacity, "second");
-  write(lo.lo_state, "bound", under);
+  write(lo.lo_state, "Lo_bound", under);
   if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
   const partscan = read(lo.lo_flags.PARTSCAN, under);
   If(partscan, () => loop_reread_partitions({ lo, bdev }));
@@ -83,7 +83,7 @@ export const loop_clr_fd = fn(
     const bdev = read(lo.lo_device, under);
 
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => Return(-ENXIO));
+    If(state.ne("Lo_bound"), () => Return(-ENXIO));
 
     // somebody else has it open: torn down at the last close
     const refcnt = read(lo.lo_refcnt.int, under);
@@ -93,16 +93,16 @@ export const loop_clr_fd = fn(
       Return(0);
     });
 
-    If(filp.eq("none"), () => Return(-EINVAL));
+    If(filp.eq("NULL"), () => Return(-EINVAL));
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_state, "rundown", under);
-    write(lo.lo_backing_file, "none", under);
+    write(lo.lo_state, "Lo_rundown", under);
+    write(lo.lo_backing_file, "NULL", under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
     write(disk.capacity, "none");
-    write(lo.lo_state, "unbound", under);
+    write(lo.lo_state, "Lo_unbound", under);
     const partscan = read(lo.lo_flags.PARTSCAN, under);
     If(partscan.and(bdev.ne(NULL)), () => loop_reread_partitions({ lo, bdev }));
     assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
@@ -120,7 +120,7 @@ export const loop_set_status = fn(
   ({ lo }) => {
     const under = { under: lo.lo_ctl_mutex };
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => Return(-ENXIO));
+    If(state.ne("Lo_bound"), () => Return(-ENXIO));
 
     const partscan = read(lo.lo_flags.PARTSCAN, under);
     If(partscan.not(), () => {
@@ -145,7 +145,6 @@ export const lo_ioctl = fn("lo_ioctl", { at: LOOP, params: { cmd: command }, ret
   If(cmd.eq("LOOP_SET_FD"), () => err.set(loop_set_fd({ lo, bdev })));
   If(cmd.eq("LOOP_CLR_FD"), () => {
     err.set(loop_clr_fd({ lo }));
-    // loop_clr_fd would have unlocked lo_ctl_mutex on success
     If(err.value.ok(), () => Goto("out_unlocked"));
   });
   If(cmd.eq("LOOP_SET_STATUS"), () => err.set(loop_set_status({ lo })));
@@ -217,7 +216,7 @@ export const loop_control_ioctl = fn("loop_control_ioctl", { at: LOOP, returns: 
   });
   mutex_lock(lo.lo_ctl_mutex);
   const state = read(lo.lo_state, { under: lo.lo_ctl_mutex });
-  If(state.ne("unbound"), () => {
+  If(state.ne("Lo_unbound"), () => {
     ret.set(-EBUSY);
     mutex_unlock(lo.lo_ctl_mutex);
     Goto("out");

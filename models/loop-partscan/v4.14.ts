@@ -29,7 +29,7 @@ const __lo_release = fn("__lo_release", { at: LOOP, params: { lo: ptr(loop_devic
     },
     () => {
       const state = read(lo.lo_state, { under: lo.lo_ctl_mutex });
-      If(state.eq("bound"), () => {
+      If(state.eq("Lo_bound"), () => {
         blk_mq_freeze_queue(lo.lo_queue);
         blk_mq_unfreeze_queue(lo.lo_queue);
       });

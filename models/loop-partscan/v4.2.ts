@@ -63,7 +63,7 @@ export const v4_2 = [
 
   replace(loop_reread_partitions, ({ lo, bdev }) => {
     const rc = local("rc", errno, 0);
-    // bd_mutex has been held already in release path
+    // in the release path the caller holds bd_mutex
     const refcnt = atomic_read(lo.lo_refcnt.atomic_t);
     If(
       refcnt.eq(0),
@@ -79,7 +79,7 @@ export const v4_2 = [
     const bdev = read(lo.lo_device, under);
 
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => Return(-ENXIO));
+    If(state.ne("Lo_bound"), () => Return(-ENXIO));
 
     const refcnt = atomic_read(lo.lo_refcnt.atomic_t);
     If(refcnt.gt(1), () => {
@@ -88,18 +88,18 @@ export const v4_2 = [
       Return(0);
     });
 
-    If(filp.eq("none"), () => Return(-EINVAL));
+    If(filp.eq("NULL"), () => Return(-EINVAL));
 
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_state, "rundown", under);
-    write(lo.lo_backing_file, "none", under);
+    write(lo.lo_state, "Lo_rundown", under);
+    write(lo.lo_backing_file, "NULL", under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
     write(disk.capacity, "none");
-    write(lo.lo_state, "unbound", under);
+    write(lo.lo_state, "Lo_unbound", under);
     blk_mq_unfreeze_queue(lo.lo_queue);
 
     const partscan = read(lo.lo_flags.PARTSCAN, under);
@@ -152,7 +152,7 @@ export const v4_2 = [
     });
     mutex_lock(lo.lo_ctl_mutex);
     const state = read(lo.lo_state, { under: lo.lo_ctl_mutex });
-    If(state.ne("unbound"), () => {
+    If(state.ne("Lo_unbound"), () => {
       ret.set(-EBUSY);
       mutex_unlock(lo.lo_ctl_mutex);
       Goto("out");

@@ -71,12 +71,12 @@ export const __loop_clr_fd = fn(
 
     mutex_lock(loop_ctl_mutex);
     const state = read(lo.lo_state, under);
-    If(state.ne("rundown"), () => {
+    If(state.ne("Lo_rundown"), () => {
       err.set(-ENXIO);
       Goto("out_unlock");
     });
     const filp = read(lo.lo_backing_file, under);
-    If(filp.eq("none"), () => {
+    If(filp.eq("NULL"), () => {
       err.set(-EINVAL);
       Goto("out_unlock");
     });
@@ -84,12 +84,12 @@ export const __loop_clr_fd = fn(
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "none", under);
+    write(lo.lo_backing_file, "NULL", under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
     write(disk.capacity, "none");
-    write(lo.lo_state, "unbound", under);
+    write(lo.lo_state, "Lo_unbound", under);
     blk_mq_unfreeze_queue(lo.lo_queue);
 
     const flags = read(lo.lo_flags.PARTSCAN, under);
@@ -106,7 +106,7 @@ export const __loop_clr_fd = fn(
         () => err.set(blkdev_reread_part({ bdev })),
       );
       reread_ended(err.value);
-      // the device is gone, no point in returning an error
+      // the device is cleared, whatever became of the partitions
       err.set(0);
     });
     Return(err.value);
@@ -122,7 +122,7 @@ export const v5_0 = [
     const error = mutex_lock_killable(loop_ctl_mutex);
     If(error.failed(), () => Return(error));
     const state = read(lo.lo_state, under);
-    If(state.ne("unbound"), () => {
+    If(state.ne("Lo_unbound"), () => {
       mutex_unlock(loop_ctl_mutex);
       Return(-EBUSY);
     });
@@ -130,7 +130,7 @@ export const v5_0 = [
     assign_flags(lo.lo_flags, { READ_ONLY: true }, under);
     write(lo.lo_backing_file, "second", under);
     write(disk.capacity, "second");
-    write(lo.lo_state, "bound", under);
+    write(lo.lo_state, "Lo_bound", under);
     if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
     const partscan = read(lo.lo_flags.PARTSCAN, under);
     mutex_unlock(loop_ctl_mutex);
@@ -142,7 +142,7 @@ export const v5_0 = [
     const err = mutex_lock_killable(loop_ctl_mutex);
     If(err.failed(), () => Return(err));
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => {
+    If(state.ne("Lo_bound"), () => {
       mutex_unlock(loop_ctl_mutex);
       Return(-ENXIO);
     });
@@ -152,7 +152,7 @@ export const v5_0 = [
       mutex_unlock(loop_ctl_mutex);
       Return(0);
     });
-    write(lo.lo_state, "rundown", under);
+    write(lo.lo_state, "Lo_rundown", under);
     mutex_unlock(loop_ctl_mutex);
 
     Return(__loop_clr_fd({ lo, release: false }));
@@ -164,7 +164,7 @@ export const v5_0 = [
     const err = mutex_lock_killable(loop_ctl_mutex);
     If(err.failed(), () => Return(err));
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => {
+    If(state.ne("Lo_bound"), () => {
       mutex_unlock(loop_ctl_mutex);
       Return(-ENXIO);
     });
@@ -218,14 +218,14 @@ export const v5_0 = [
     If(
       autoclear,
       () => {
-        If(state.ne("bound"), () => Goto("out_unlock"));
-        write(lo.lo_state, "rundown", under);
+        If(state.ne("Lo_bound"), () => Goto("out_unlock"));
+        write(lo.lo_state, "Lo_rundown", under);
         mutex_unlock(loop_ctl_mutex);
         __loop_clr_fd({ lo, release: true });
         Return();
       },
       () =>
-        If(state.eq("bound"), () => {
+        If(state.eq("Lo_bound"), () => {
           blk_mq_freeze_queue(lo.lo_queue);
           blk_mq_unfreeze_queue(lo.lo_queue);
         }),
@@ -250,7 +250,7 @@ export const v5_0 = [
       Goto("out");
     });
     const state = read(lo.lo_state, under);
-    If(state.ne("unbound"), () => {
+    If(state.ne("Lo_unbound"), () => {
       ret.set(-EBUSY);
       Goto("out");
     });

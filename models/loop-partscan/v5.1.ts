@@ -39,12 +39,12 @@ export const v5_1 = [
 
     mutex_lock(loop_ctl_mutex);
     const state = read(lo.lo_state, under);
-    If(state.ne("rundown"), () => {
+    If(state.ne("Lo_rundown"), () => {
       err.set(-ENXIO);
       Goto("out_unlock");
     });
     const filp = read(lo.lo_backing_file, under);
-    If(filp.eq("none"), () => {
+    If(filp.eq("NULL"), () => {
       err.set(-EINVAL);
       Goto("out_unlock");
     });
@@ -52,7 +52,7 @@ export const v5_1 = [
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "none", under);
+    write(lo.lo_backing_file, "NULL", under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
@@ -77,7 +77,7 @@ export const v5_1 = [
     mutex_lock(loop_ctl_mutex);
     assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
     if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
-    write(lo.lo_state, "unbound", under);
+    write(lo.lo_state, "Lo_unbound", under);
     mutex_unlock(loop_ctl_mutex);
     Return(err.value);
   }),

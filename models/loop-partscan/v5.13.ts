@@ -123,7 +123,7 @@ export const v5_13 = [
     const error = mutex_lock_killable(lo.lo_mutex);
     If(error.failed(), () => Return(error));
     const state = read(lo.lo_state, under);
-    If(state.ne("unbound"), () => {
+    If(state.ne("Lo_unbound"), () => {
       mutex_unlock(lo.lo_mutex);
       Return(-EBUSY);
     });
@@ -133,7 +133,7 @@ export const v5_13 = [
     write(lo.lo_device, bdev, under);
     write(lo.lo_backing_file, "second", under);
     write(disk.capacity, "second");
-    write(lo.lo_state, "bound", under);
+    write(lo.lo_state, "Lo_bound", under);
     if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
     const partscan = read(lo.lo_flags.PARTSCAN, under);
     If(partscan, () => write(disk.GENHD_FL_NO_PART_SCAN, false));
@@ -150,12 +150,12 @@ export const v5_13 = [
 
     mutex_lock(lo.lo_mutex);
     const state = read(lo.lo_state, under);
-    If(state.ne("rundown"), () => {
+    If(state.ne("Lo_rundown"), () => {
       err.set(-ENXIO);
       Goto("out_unlock");
     });
     const filp = read(lo.lo_backing_file, under);
-    If(filp.eq("none"), () => {
+    If(filp.eq("NULL"), () => {
       err.set(-EINVAL);
       Goto("out_unlock");
     });
@@ -163,7 +163,7 @@ export const v5_13 = [
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "none", under);
+    write(lo.lo_backing_file, "NULL", under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
@@ -176,7 +176,7 @@ export const v5_13 = [
     Label("out_unlock");
     mutex_unlock(lo.lo_mutex);
     If(partscan.value, () => {
-      // bd_mutex has been held already in release path
+      // in the release path the caller holds bd_mutex
       If(release.not(), () => mutex_lock(bdev.bd_mutex));
       err.set(bdev_disk_changed({ bdev }));
       If(release.not(), () => mutex_unlock(bdev.bd_mutex));
@@ -187,7 +187,7 @@ export const v5_13 = [
     mutex_lock(lo.lo_mutex);
     assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
     if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
-    write(lo.lo_state, "unbound", under);
+    write(lo.lo_state, "Lo_unbound", under);
     mutex_unlock(lo.lo_mutex);
     Return(err.value);
   }),
@@ -197,7 +197,7 @@ export const v5_13 = [
     const err = mutex_lock_killable(lo.lo_mutex);
     If(err.failed(), () => Return(err));
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => {
+    If(state.ne("Lo_bound"), () => {
       mutex_unlock(lo.lo_mutex);
       Return(-ENXIO);
     });
@@ -207,7 +207,7 @@ export const v5_13 = [
       mutex_unlock(lo.lo_mutex);
       Return(0);
     });
-    write(lo.lo_state, "rundown", under);
+    write(lo.lo_state, "Lo_rundown", under);
     mutex_unlock(lo.lo_mutex);
 
     Return(__loop_clr_fd({ lo, release: false }));
@@ -220,7 +220,7 @@ export const v5_13 = [
     const err = mutex_lock_killable(lo.lo_mutex);
     If(err.failed(), () => Return(err));
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => {
+    If(state.ne("Lo_bound"), () => {
       mutex_unlock(lo.lo_mutex);
       Return(-ENXIO);
     });
@@ -246,7 +246,7 @@ export const v5_13 = [
     If(err.value.failed(), () => Return(err.value));
     const state = read(lo.lo_state, { under: lo.lo_mutex });
     If(
-      state.eq("deleting"),
+      state.eq("Lo_deleting"),
       () => err.set(-ENXIO),
       () => atomic_inc(lo.lo_refcnt.atomic_t),
     );
@@ -266,14 +266,14 @@ export const v5_13 = [
     If(
       autoclear,
       () => {
-        If(state.ne("bound"), () => Goto("out_unlock"));
-        write(lo.lo_state, "rundown", under);
+        If(state.ne("Lo_bound"), () => Goto("out_unlock"));
+        write(lo.lo_state, "Lo_rundown", under);
         mutex_unlock(lo.lo_mutex);
         __loop_clr_fd({ lo, release: true });
         Return();
       },
       () =>
-        If(state.eq("bound"), () => {
+        If(state.eq("Lo_bound"), () => {
           blk_mq_freeze_queue(lo.lo_queue);
           blk_mq_unfreeze_queue(lo.lo_queue);
         }),
@@ -303,12 +303,12 @@ export const v5_13 = [
     If(ret.value.failed(), () => Goto("out"));
     const state = read(lo.lo_state, { under: lo.lo_mutex });
     const refcnt = atomic_read(lo.lo_refcnt.atomic_t);
-    If(state.ne("unbound").or(refcnt.gt(0)), () => {
+    If(state.ne("Lo_unbound").or(refcnt.gt(0)), () => {
       mutex_unlock(lo.lo_mutex);
       ret.set(-EBUSY);
       Goto("out");
     });
-    write(lo.lo_state, "deleting", { under: lo.lo_mutex });
+    write(lo.lo_state, "Lo_deleting", { under: lo.lo_mutex });
     mutex_unlock(lo.lo_mutex);
     write(loop_index_idr, NULL, { under: loop_ctl_mutex });
     loop_remove({ lo });

@@ -175,7 +175,7 @@ export const v5_19 = [
     const error = mutex_lock_killable(lo.lo_mutex);
     If(error.failed(), () => Return(error));
     const state = read(lo.lo_state, under);
-    If(state.ne("unbound"), () => {
+    If(state.ne("Lo_unbound"), () => {
       mutex_unlock(lo.lo_mutex);
       Return(-EBUSY);
     });
@@ -185,7 +185,7 @@ export const v5_19 = [
     write(lo.lo_device, bdev, under);
     write(lo.lo_backing_file, "second", under);
     write(disk.capacity, "second");
-    write(lo.lo_state, "bound", under);
+    write(lo.lo_state, "Lo_bound", under);
     if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
     const partscan = read(lo.lo_flags.PARTSCAN, under);
     If(partscan, () => write(disk.GENHD_FL_NO_PART_SCAN, false));
@@ -199,7 +199,7 @@ export const v5_19 = [
     If(release.not(), () => blk_mq_freeze_queue(lo.lo_queue));
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "none");
+    write(lo.lo_backing_file, "NULL");
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL);
@@ -210,7 +210,7 @@ export const v5_19 = [
 
     const partscan = read(lo.lo_flags.PARTSCAN);
     If(partscan, () => {
-      // open_mutex has been held already in release path
+      // in the release path the caller holds open_mutex
       If(release.not(), () => mutex_lock(open_mutex));
       const err = bdev_disk_changed({ bdev });
       If(release.not(), () => mutex_unlock(open_mutex));
@@ -220,7 +220,7 @@ export const v5_19 = [
     assign_flags(lo.lo_flags, { READ_ONLY: false }, {});
     if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
     mutex_lock(lo.lo_mutex);
-    write(lo.lo_state, "unbound", { under: lo.lo_mutex });
+    write(lo.lo_state, "Lo_unbound", { under: lo.lo_mutex });
     mutex_unlock(lo.lo_mutex);
     Return(0);
   }),
@@ -230,7 +230,7 @@ export const v5_19 = [
     const err = mutex_lock_killable(lo.lo_mutex);
     If(err.failed(), () => Return(err));
     const state = read(lo.lo_state, under);
-    If(state.ne("bound"), () => {
+    If(state.ne("Lo_bound"), () => {
       mutex_unlock(lo.lo_mutex);
       Return(-ENXIO);
     });
@@ -241,7 +241,7 @@ export const v5_19 = [
       mutex_unlock(lo.lo_mutex);
       Return(0);
     });
-    write(lo.lo_state, "rundown", under);
+    write(lo.lo_state, "Lo_rundown", under);
     mutex_unlock(lo.lo_mutex);
 
     Return(__loop_clr_fd({ lo, release: false }));
@@ -256,8 +256,8 @@ export const v5_19 = [
     mutex_lock(lo.lo_mutex);
     const state = read(lo.lo_state, under);
     const autoclear = read(lo.lo_flags.AUTOCLEAR, under);
-    If(state.eq("bound").and(autoclear), () => {
-      write(lo.lo_state, "rundown", under);
+    If(state.eq("Lo_bound").and(autoclear), () => {
+      write(lo.lo_state, "Lo_rundown", under);
       mutex_unlock(lo.lo_mutex);
       __loop_clr_fd({ lo, release: true });
       Return();
@@ -286,11 +286,11 @@ export const v5_19 = [
     If(ret.failed(), () => Return(ret));
     const state = read(lo.lo_state, { under: lo.lo_mutex });
     const openers = atomic_read(bdev.bd_openers.atomic_t);
-    If(state.ne("unbound").or(openers.gt(0)), () => {
+    If(state.ne("Lo_unbound").or(openers.gt(0)), () => {
       mutex_unlock(lo.lo_mutex);
       Return(-EBUSY);
     });
-    write(lo.lo_state, "deleting", { under: lo.lo_mutex });
+    write(lo.lo_state, "Lo_deleting", { under: lo.lo_mutex });
     mutex_unlock(lo.lo_mutex);
     loop_remove({ lo });
     Return(0);

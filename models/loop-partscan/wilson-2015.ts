@@ -25,7 +25,7 @@ export const wilson_2015 = [
     retried((rc) => {
       const retry = local("retry", int(0, 5), 5);
 
-      // If no lo_device, we were (probably) called from loop_clr_fd(), and retries never seem to help, so don't retry.
+      // without lo_device the caller is loop_clr_fd(): once
       const lo_device = read(lo.lo_device, { under: lo.lo_ctl_mutex });
       If(lo_device.eq(NULL), () => retry.set(1));
 
