@@ -70,7 +70,7 @@ interface Path {
 interface Scope extends Pick<Path, "locals" | "stores" | "known"> {
   /** The executing thread; undefined in a property. */
   readonly self: number | undefined;
-  /** Its location, where the expression is about the state before. */
+  /** Its location in the state before; undefined where that is not known. */
   readonly at?: number;
 }
 
@@ -103,13 +103,17 @@ export class Unfolding {
             findings: [],
             optional: action.optional,
           };
-          this.#walk(action.code, 0, path, t, (end, error, target) => {
+          this.#walk(action.code, 0, path, { self: t, at: l }, (end, error, target) => {
             const writes: [number, TermId][] = [];
             if (!error) {
               for (const [level, term] of end.stores) if (term !== this.terms.level(level)) writes.push([level, term]);
-              for (const [local, term] of end.locals) {
-                const level = vector.local(t, local);
-                if (level !== undefined && term !== this.terms.level(level)) writes.push([level, term]);
+              for (const { level, locals } of vector.slots(t)) {
+                const old = vector.held(t, locals, l);
+                const held = vector.held(t, locals, target);
+                const before = old === undefined ? this.terms.zero : this.terms.level(level);
+                const unchanged = held === old ? before : this.terms.zero;
+                const after = held === undefined ? this.terms.zero : (end.locals.get(held) ?? unchanged);
+                if (after !== before) writes.push([level, after]);
               }
               if (target !== l) writes.push([vector.pc(t), this.terms.constant(target)]);
               writes.sort((x, y) => x[0] - y[0]);
@@ -142,12 +146,12 @@ export class Unfolding {
     code: SysCode,
     from: number,
     path: Path,
-    self: number,
+    who: Required<Pick<Scope, "self" | "at">>,
     leaf: (path: Path, error: boolean, target: number) => void,
   ): void {
     let { locals, stores, marks, findings } = path;
     const { known } = path;
-    const term = (e: SysExpr) => this.#term(e, { self, locals, stores, known });
+    const term = (e: SysExpr) => this.#term(e, { ...who, locals, stores, known });
     for (let i = from; i < code.ops.length; i++) {
       const op = code.ops[i]!;
       switch (op.o) {
@@ -176,13 +180,13 @@ export class Unfolding {
             if (guard === undefined) continue;
             const stored = new Map(stores).set(this.vector.element(op.v, k), value);
             const fixed = new Map(known).set(index, k);
-            this.#walk(code, i + 1, { ...here, guard, stores: stored, known: fixed }, self, leaf);
+            this.#walk(code, i + 1, { ...here, guard, stores: stored, known: fixed }, who, leaf);
           }
           if (this.terms.mayLeave(index, 0, length - 1)) {
             const below = this.terms.binary("<", index, this.terms.zero);
             const above = this.terms.binary(">=", index, this.terms.constant(length));
             const guard = conjoin(this.terms, here.guard, this.terms.binary("||", below, above));
-            if (guard !== undefined) this.#walk(code, i + 1, { ...here, guard }, self, leaf);
+            if (guard !== undefined) this.#walk(code, i + 1, { ...here, guard }, who, leaf);
           }
           return;
         }
@@ -200,16 +204,23 @@ export class Unfolding {
       case "if": {
         const c = this.terms.truth(term(end.c));
         const yes = conjoin(this.terms, here.guard, c);
-        if (yes !== undefined) this.#walk(end.then, 0, { ...here, guard: yes }, self, leaf);
+        if (yes !== undefined) this.#walk(end.then, 0, { ...here, guard: yes }, who, leaf);
         const no = conjoin(this.terms, here.guard, this.terms.not(c));
-        if (no !== undefined) this.#walk(end.else, 0, { ...here, guard: no }, self, leaf);
+        if (no !== undefined) this.#walk(end.else, 0, { ...here, guard: no }, who, leaf);
         break;
       }
       case "choose":
         for (const way of end.ways) {
-          this.#walk(way.code, 0, { ...here, optional: here.optional || way.optional }, self, leaf);
+          this.#walk(way.code, 0, { ...here, optional: here.optional || way.optional }, who, leaf);
         }
     }
+  }
+
+  /** The thread is at a location where the local is what its level holds. */
+  #isHeld(t: number, local: number): TermId {
+    const { locations } = this.vector.system.programs[this.vector.system.threads[t]!.program]!;
+    const held = locations.flatMap((_, l) => (this.vector.holds(t, local, l) ? [l] : []));
+    return this.terms.isOneOf(this.vector.pc(t), held);
   }
 
   #term(expr: SysExpr, scope: Scope): TermId {
@@ -227,7 +238,9 @@ export class Unfolding {
         const written = expr.t === undefined ? scope.locals.get(expr.l) : undefined;
         if (written !== undefined) return written;
         const level = vector.local(t, expr.l);
-        return level === undefined ? terms.zero : terms.level(level);
+        if (level === undefined) return terms.zero;
+        if (t === self && at !== undefined) return vector.holds(t, expr.l, at) ? terms.level(level) : terms.zero;
+        return terms.ite(this.#isHeld(t, expr.l), terms.level(level), terms.zero);
       }
       case "load": {
         const element = (i: number) => {

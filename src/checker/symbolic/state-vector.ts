@@ -1,22 +1,30 @@
 /**
  * The components of a state and the levels they stand at: for each thread its location and its stored locals, for each
- * variable its elements.
+ * variable its elements. Locals that are never live together may share a level: at each location it holds the one that
+ * is live there, or 0.
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 
 export type Component =
   | { readonly of: "pc"; readonly thread: number }
-  | { readonly of: "local"; readonly thread: number; readonly local: number }
+  | { readonly of: "locals"; readonly thread: number; readonly locals: readonly number[] }
   | { readonly of: "element"; readonly variable: number; readonly index: number };
 
-/** All components in the order of declaration: threads with their locals, then the variables. */
-export function components(system: TransitionSystem): Component[] {
+/**
+ * All components in the order of declaration: threads with their locals, then the variables.
+ *
+ * @param shared Per program, the locals that share a level; absent: none do.
+ */
+export function components(
+  system: TransitionSystem,
+  shared?: readonly (readonly (readonly number[])[])[],
+): Component[] {
   const out: Component[] = [];
   system.threads.forEach((thread, t) => {
     out.push({ of: "pc", thread: t });
-    system.programs[thread.program]!.locals.forEach((local, l) => {
-      if (local.stored) out.push({ of: "local", thread: t, local: l });
-    });
+    const { locals } = system.programs[thread.program]!;
+    const each = locals.flatMap((local, l) => (local.stored ? [[l]] : []));
+    for (const together of shared?.[thread.program] ?? each) out.push({ of: "locals", thread: t, locals: together });
   });
   system.vars.forEach((v, variable) => {
     for (let index = 0; index < v.length; index++) out.push({ of: "element", variable, index });
@@ -32,6 +40,7 @@ export class StateVector {
   readonly hi: readonly number[];
   readonly #pc: number[] = [];
   readonly #local: number[][] = [];
+  readonly #slots: { readonly level: number; readonly locals: readonly number[] }[][] = [];
   readonly #element: number[][] = [];
 
   constructor(system: TransitionSystem, order: readonly Component[]) {
@@ -39,20 +48,27 @@ export class StateVector {
     this.order = order;
     const lo: number[] = [];
     const hi: number[] = [];
-    for (const _ of system.threads) this.#local.push([]);
+    for (const _ of system.threads) {
+      this.#local.push([]);
+      this.#slots.push([]);
+    }
     for (const _ of system.vars) this.#element.push([]);
     order.forEach((c, level) => {
       if (c.of === "pc") {
         this.#pc[c.thread] = level;
         lo.push(0);
         hi.push(system.programs[system.threads[c.thread]!.program]!.locations.length - 1);
-      } else if (c.of === "local") {
-        this.#local[c.thread]![c.local] = level;
-        const local = system.programs[system.threads[c.thread]!.program]!.locals[c.local]!;
-        const init = system.threads[c.thread]!.initialLocals[c.local] ?? 0;
+      } else if (c.of === "locals") {
+        this.#slots[c.thread]!.push({ level, locals: c.locals });
         // A dead local is 0 whatever its domain.
-        lo.push(Math.min(local.lo, 0, init));
-        hi.push(Math.max(local.hi, 0, init));
+        const values = [0];
+        for (const l of c.locals) {
+          this.#local[c.thread]![l] = level;
+          const local = system.programs[system.threads[c.thread]!.program]!.locals[l]!;
+          values.push(local.lo, local.hi, system.threads[c.thread]!.initialLocals[l] ?? 0);
+        }
+        lo.push(Math.min(...values));
+        hi.push(Math.max(...values));
       } else {
         this.#element[c.variable]![c.index] = level;
         const v = system.vars[c.variable]!;
@@ -78,6 +94,23 @@ export class StateVector {
     return this.#local[thread]![local];
   }
 
+  /** Whether a stored local is what its level holds while the thread is at `location`; elsewhere the local is 0. */
+  holds(thread: number, local: number, location: number): boolean {
+    const c = this.order[this.#local[thread]![local]!]!;
+    if (c.of !== "locals" || c.locals.length === 1) return true;
+    return this.system.programs[this.system.threads[thread]!.program]!.locations[location]!.live.includes(local);
+  }
+
+  /** The levels of a thread's locals. */
+  slots(thread: number): readonly { readonly level: number; readonly locals: readonly number[] }[] {
+    return this.#slots[thread]!;
+  }
+
+  /** The local that a level with these locals holds while the thread is at `location`; undefined where that is 0. */
+  held(thread: number, locals: readonly number[], location: number): number | undefined {
+    return locals.find((l) => this.holds(thread, l, location));
+  }
+
   element(variable: number, index: number): number {
     return this.#element[variable]![index]!;
   }
@@ -86,7 +119,11 @@ export class StateVector {
     const { threads, vars } = this.system;
     return this.order.map((c) => {
       if (c.of === "pc") return threads[c.thread]!.initialLocation;
-      if (c.of === "local") return threads[c.thread]!.initialLocals[c.local] ?? 0;
+      if (c.of === "locals") {
+        const thread = threads[c.thread]!;
+        const local = this.held(c.thread, c.locals, thread.initialLocation);
+        return local === undefined ? 0 : (thread.initialLocals[local] ?? 0);
+      }
       return vars[c.variable]!.init[c.index] ?? 0;
     });
   }
@@ -96,9 +133,10 @@ export class StateVector {
     const { threads, vars, programs } = this.system;
     const c = this.order[level]!;
     if (c.of === "pc") return `${threads[c.thread]!.name}: location`;
-    if (c.of === "local") {
+    if (c.of === "locals") {
       const thread = threads[c.thread]!;
-      return `${thread.name}: ${programs[thread.program]!.locals[c.local]!.name}`;
+      const names = c.locals.map((l) => programs[thread.program]!.locals[l]!.name);
+      return `${thread.name}: ${names.length > 1 ? `${names[0]} and ${names.length - 1} more` : names[0]}`;
     }
     const v = vars[c.variable]!;
     return v.length === 1 ? v.title || v.name : `${v.title || v.name}[${c.index}]`;

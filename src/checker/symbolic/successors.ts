@@ -50,10 +50,12 @@ export class Successors {
 
   #locals(state: readonly number[], t: number): number[] {
     const program = this.#system.programs[this.#system.threads[t]!.program]!;
-    return program.locals.map((_, l) => {
-      const level = this.#vector.local(t, l);
-      return level === undefined ? 0 : state[level]!;
-    });
+    return program.locals.map((_, l) => this.#local(state, t, l));
+  }
+
+  #local(state: readonly number[], t: number, l: number): number {
+    const level = this.#vector.local(t, l);
+    return level !== undefined && this.#vector.holds(t, l, state[this.#vector.pc(t)]!) ? state[level]! : 0;
   }
 
   #thread(state: readonly number[], t: number, out: Transition[]): void {
@@ -66,10 +68,10 @@ export class Successors {
         let to: number[] | undefined;
         if (target !== undefined) {
           to = [...end.state];
-          end.locals.forEach((v, l) => {
-            const level = this.#vector.local(t, l);
-            if (level !== undefined) to![level] = v;
-          });
+          for (const { level, locals } of this.#vector.slots(t)) {
+            const held = this.#vector.held(t, locals, target);
+            to[level] = held === undefined ? 0 : end.locals[held]!;
+          }
           to[this.#vector.pc(t)] = target;
         }
         out.push({ thread: t, action: a, ways, optional, idle: action.idle, marks, findings, to });
@@ -127,8 +129,7 @@ export class Successors {
         return scope.self === undefined ? 0 : scope.self + 1;
       case "local": {
         if (expr.t === undefined) return scope.locals[expr.l] ?? 0;
-        const level = this.#vector.local(expr.t, expr.l);
-        return level === undefined ? 0 : scope.state[level]!;
+        return this.#local(scope.state, expr.t, expr.l);
       }
       case "load": {
         const i = expr.i === undefined ? 0 : this.#value(expr.i, scope);

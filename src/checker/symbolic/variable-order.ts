@@ -8,6 +8,7 @@
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 import { type Edge, Unfolding } from "./edge.ts";
+import { sharedLocals } from "./shared-locals.ts";
 import { type Component, components, StateVector } from "./state-vector.ts";
 
 export interface VariableOrder {
@@ -38,7 +39,8 @@ export function declared(system: TransitionSystem): VariableOrder {
 }
 
 export function variableOrder(system: TransitionSystem): VariableOrder {
-  const all = components(system);
+  const shared = sharedLocals(new Unfolding(new StateVector(system, components(system))));
+  const all = components(system, shared);
   const vector = new StateVector(system, all);
   const blocks: Block[] = [];
   const blockOf: number[] = [];
