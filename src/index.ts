@@ -67,6 +67,7 @@ export {
 } from "./spec/model.ts";
 export { ModelError } from "./spec/model-error.ts";
 export * from "./spec/primitives/atomic.ts";
+export * from "./spec/primitives/bio.ts";
 export * from "./spec/primitives/bio-list.ts";
 export * from "./spec/primitives/bkl.ts";
 export * from "./spec/primitives/completion.ts";
@@ -76,13 +77,17 @@ export { interrupt, local_irq_disable, local_irq_enable } from "./spec/primitive
 export * from "./spec/primitives/kref.ts";
 export * from "./spec/primitives/list.ts";
 export { type AllocOptions, alloc, kfree } from "./spec/primitives/memory.ts";
+export * from "./spec/primitives/module.ts";
 export * from "./spec/primitives/mutex.ts";
+export * from "./spec/primitives/outcome.ts";
 export * from "./spec/primitives/rw-semaphore.ts";
 export * from "./spec/primitives/semaphore.ts";
 export { may_signal, signal_pending } from "./spec/primitives/signal.ts";
-export { MSLEEP_SWITCH, msleep } from "./spec/primitives/sleep.ts";
+export { MSLEEP_SWITCH, msleep, sleep_until } from "./spec/primitives/sleep.ts";
 export * from "./spec/primitives/spinlock.ts";
+export * from "./spec/primitives/sysfs.ts";
 export * from "./spec/primitives/wait-queue.ts";
+export * from "./spec/primitives/workqueue.ts";
 export type * from "./spec/program.ts";
 export * from "./spec/properties.ts";
 export { type Struct, type StructPointer, struct } from "./spec/struct.ts";

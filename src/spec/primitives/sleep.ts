@@ -1,5 +1,7 @@
 /** msleep: keeps every mutex held. The switch `msleep` says when it may wake. */
+import { type WaitOptions, waitFor } from "../access.ts";
 import { callSite, recording } from "../recording.ts";
+import type { Bool } from "../value.ts";
 import { yieldingStep } from "./blocking.ts";
 
 /** The switch a protocol declares when it uses msleep. */
@@ -19,5 +21,20 @@ export function msleep(ms: number): void {
     checks: [],
     alternatives: [{ body: [{ s: "mark", name: "msleep", site }], ...(quiescent ? { idle: true } : {}) }],
     wait: { kind: "msleep", on: "its timer" },
+  });
+}
+
+/**
+ * A sleep until a condition holds that somebody else brings about: wait_on_page_locked(), wait_on_buffer(). The task
+ * gives up its CPU in any case.
+ */
+export function sleep_until(call: string, condition: () => Bool, options: WaitOptions = {}): void {
+  const site = callSite();
+  yieldingStep({
+    call,
+    site,
+    checks: [],
+    alternatives: [{ when: condition().use(), body: [{ s: "mark", name: "wait", site }] }],
+    wait: { ...waitFor(call, options), kind: "event" },
   });
 }
