@@ -3,7 +3,7 @@ import { ModelError } from "./model-error.ts";
 import type { Expr, Site, Stmt } from "./program.ts";
 import { callSite, recording } from "./recording.ts";
 import type { Type } from "./types.ts";
-import { Bool, constant, type Int, type Mutable, toBool, type Value } from "./value.ts";
+import { Bool, constant, type Int, type Mutable, type Null, toBool, type Value } from "./value.ts";
 
 /** `if (condition) … else …` */
 export function If(condition: Bool, then: () => void, otherwise?: () => void): void {
@@ -69,7 +69,7 @@ export function Goto(name: string): void {
 }
 
 /** `return;` or `return value;`: a literal is checked against the function's type by `fn`. */
-export function Return(value?: Value | number | boolean | string): void {
+export function Return(value?: Value | Null | number | boolean | string): void {
   const site = callSite();
   const r = recording();
   const frame = r.frame("Return");

@@ -1,7 +1,9 @@
 /** Properties: the ready-made ones of the contract and a model's own. */
 
+import { type Bio, someLost } from "./primitives/bio.ts";
 import type { Check, Expr, Fairness, FindingKind, Site, Temporal, Trigger } from "./program.ts";
 import { callSite } from "./recording.ts";
+import type { PointerTarget } from "./types.ts";
 import { Bool, binary, constant } from "./value.ts";
 
 /** A property as a model declares it; it is turned into data when a scenario that lists it is recorded. */
@@ -242,3 +244,40 @@ export function ended(...threads: readonly string[]): Bool {
     threads.map((thread): Expr => ({ e: "ended", thread })).reduce((a, b) => binary("&&", a, b), constant(1)),
   );
 }
+
+export interface LostBio<P extends Bio> {
+  /** The struct of the bios. */
+  readonly bios: PointerTarget<P>;
+  /** When an incomplete bio is not lost: it waits in a list while the device is suspended, its path is gone … */
+  readonly waiting?: (bio: P) => Bool;
+}
+
+/**
+ * No lost bio: at rest every bio that was submitted has completed, or waits legitimately. That none completes twice, or
+ * is freed in flight, is `completedOnce`.
+ */
+export function lostBio<P extends Bio>({ bios, waiting }: LostBio<P>): Property {
+  return property(
+    "lost-bio",
+    {
+      title: "every bio completes",
+      kind: "bio-lost",
+      message: "everything is at rest and a bio has not completed",
+      trigger: ["bio-submitted"],
+      triggerWhat: "a bio submitted",
+    },
+    () => ({
+      c: "at-rest",
+      expr: { e: "not", a: someLost(bios, waiting ?? (() => new Bool(constant(0)))) },
+    }),
+  );
+}
+
+/** No bio completes twice, and none is freed while it is in flight. */
+export const completedOnce: Property = findings(
+  "completed-once",
+  "no bio completes twice or is freed in flight",
+  ["bio-completed-twice", "bio-lost"],
+  ["bio-completed", "bio-submitted"],
+  "a bio completed",
+);
