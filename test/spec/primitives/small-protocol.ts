@@ -1,5 +1,10 @@
-/** Small protocols with known answers, run by the reference interpreter. */
+/**
+ * Small protocols with known answers, run by the reference interpreter; after a file's tests the compiled search runs
+ * them too, with and without reductions, and must agree.
+ */
+import { check } from "../../../src/checker/explicit/check.ts";
 import { explore, type ReferenceExploration } from "../../../src/checker/reference/index.ts";
+import type { Exploration } from "../../../src/checker/verdict.ts";
 import {
   atomicSleep,
   deadlock,
@@ -12,6 +17,7 @@ import {
   protocol,
   type ThreadSpec,
 } from "../../../src/index.ts";
+import { lower } from "../../../src/spec/lowering/lower.ts";
 
 export interface Small {
   readonly threads: () => readonly ThreadSpec[];
@@ -45,10 +51,35 @@ export function record(small: Small): Program {
 }
 
 export function run(small: Small): ReferenceExploration {
-  const result = explore(record(small), { timeout: 60 });
+  const program = record(small);
+  const result = explore(program, { timeout: 60 });
   if (!result.complete) throw new Error("the protocol is not small");
+  explored.push({ program, result });
   return result;
 }
+
+const explored: { program: Program; result: ReferenceExploration }[] = [];
+
+/** Verdicts and depths; the symmetric schedule of the other engine may blame another thread. */
+function answers({ outcomes }: Exploration): string[] {
+  return outcomes
+    .map((o) => `${o.property}: ${o.verdict} ${o.verdict === "violated" ? o.schedule.steps.length : ""}`)
+    .sort();
+}
+
+afterAll(async () => {
+  expect(explored.length).toBeGreaterThan(0);
+  for (const { program, result } of explored) {
+    const properties = program.properties.map((p) => p.id);
+    const system = lower(program);
+    const options = { timeout: 60, memory: 2 ** 28, workers: 1, properties };
+    const full = await check(system, { ...options, reduction: false });
+    const size = ({ states, transitions, cut }: Exploration) => ({ states, transitions, cut });
+    expect({ ...size(full), answers: answers(full) }).toEqual({ ...size(result), answers: answers(result) });
+    const reduced = await check(system, { ...options, reduction: true });
+    expect({ program, answers: answers(reduced) }).toEqual({ program, answers: answers(result) });
+  }
+}, 120_000);
 
 /** Per property `holds`, `vacuous`, `inconclusive`, or the kind of finding. */
 export function verdicts(small: Small): Record<string, string> {
