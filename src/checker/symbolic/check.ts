@@ -41,6 +41,8 @@ class Run {
   #cut: Readonly<Record<string, number>> = {};
   #stuck: StuckThreads | undefined;
   #toError: number | undefined;
+  /** A violation is certain and its schedule is being looked for. */
+  #showing = false;
 
   constructor(system: TransitionSystem, options: SearchOptions, order: VariableOrder) {
     this.#started = performance.now();
@@ -116,7 +118,7 @@ class Run {
         );
       }
     } catch (e) {
-      const reason = `the model is at fault, and no schedule was found that shows it: ${this.#exhausted(e)}`;
+      const reason = `the model is at fault: ${this.#exhausted(e)}`;
       return this.#properties.map((p): Outcome => ({ property: p.id, verdict: "inconclusive", reason }));
     }
     return this.#properties.map((p): Outcome => {
@@ -169,7 +171,7 @@ class Run {
     for (const set of [stuck.settled(), stuck.doomed()]) {
       const sure = reached.store.minus(set, cut);
       if (sure === EMPTY) continue;
-      const { state, steps } = reached.nearest(sure);
+      const { state, steps } = this.#nearest(sure);
       return violated(p, classifyDeadlock(reached, state, stuck.doomedIn(state)), steps);
     }
     return this.#onlyCuts(p);
@@ -190,8 +192,15 @@ class Run {
   }
 
   #violatedIn(p: SysProperty, states: number): Outcome {
-    const { steps } = this.#reached.nearest(states);
+    const { steps } = this.#nearest(states);
     return violated(p, { kind: p.kind, message: p.message }, steps);
+  }
+
+  #nearest(states: number): ReturnType<ReachableStates["nearest"]> {
+    this.#showing = true;
+    const found = this.#reached.nearest(states);
+    this.#showing = false;
+    return found;
   }
 
   /** A nearest transition that carries, or ends in, one of these findings. */
@@ -201,7 +210,7 @@ class Run {
     if (edges.length === 0) return undefined;
     const from = reached.enabled(edges);
     if (from === EMPTY) return undefined;
-    const { state, steps } = reached.nearest(from);
+    const { state, steps } = this.#nearest(from);
     for (const { thread, action, ways, findings: carried } of reached.successors.of(state)) {
       const f = carried.find((x) => findings.includes(x));
       if (f === undefined) continue;
@@ -257,10 +266,12 @@ class Run {
       .map(({ nodes, level }) => `${vector.name(level)} (${nodes})`);
     const nodes = store.live;
     this.#reached.recover();
+    const shown = this.#showing ? "there is a violation, but before a schedule of it was found, " : "";
+    this.#showing = false;
     const what = e.resource === "memory" ? "memory ran out" : "time ran out";
     const more = e.resource === "memory" ? "--memory" : "--timeout";
     return (
-      `${what} with ${nodes} nodes of decision diagrams, most of them for ${largest.join(", ")}; ` +
+      `${shown}${what} with ${nodes} nodes of decision diagrams, most of them for ${largest.join(", ")}; ` +
       `give more ${more}, make those variables or the sizes smaller, or use --engine explicit`
     );
   }

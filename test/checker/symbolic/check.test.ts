@@ -11,6 +11,7 @@ import {
   bin,
   eq,
   load,
+  local,
   location,
   loopProtocol,
   num,
@@ -18,8 +19,10 @@ import {
   property,
   SITE,
   self,
+  setLocal,
   setVar,
   step,
+  sysLocal,
   system,
   thread,
   variable,
@@ -79,6 +82,52 @@ describe("known state spaces", () => {
       return near.some((x) => x.of === "element" && [c.thread, (c.thread + 1) % 8].includes(x.index));
     });
     expect(beside.length).toBeGreaterThanOrEqual(7);
+  });
+});
+
+describe("locals that are never live together", () => {
+  const set = (l: number, value: SysExpr) => setLocal(l, value);
+  /** Two locals, one after the other; `left` is what the first is left with where it is dead. */
+  const oneAfterTheOther = (left: SysExpr) =>
+    system({
+      programs: [
+        {
+          cls: "p",
+          locals: [sysLocal("a", 0, 2), sysLocal("b", 0, 3)],
+          locations: [
+            location([step(1, [set(0, num(2))]), step(1, [set(0, num(1))])]),
+            location([step(2, [set(1, bin("+", local(0), num(1))), set(0, left)])], { live: [0] }),
+            location([step(0, [set(1, num(0))])], { live: [1] }),
+          ],
+        },
+      ],
+      threads: [thread("one", 0, { initialLocals: [0, 0] }), thread("two", 0, { initialLocals: [0, 0] })],
+      properties: [
+        property("sum", {
+          c: "invariant",
+          expr: bin("<", bin("+", { e: "local", l: 0, t: 0 }, { e: "local", l: 1, t: 1 }), num(5)),
+        }),
+      ],
+    });
+
+  test("share a level, and the counts and verdicts stay", () => {
+    const tidy = oneAfterTheOther(num(0));
+    expect(variableOrder(tidy).order).toHaveLength(4);
+    const expected = { states: 25, transitions: 60, outcomes: [{ verdict: "violated", finding: { kind: "sum" } }] };
+    for (const order of [variableOrder(tidy), declared(tidy)]) {
+      const found = check(tidy, options(tidy), order);
+      expect(found).toMatchObject(expected);
+      expect(found.outcomes[0]).toHaveProperty("schedule.steps.length", 3);
+    }
+  });
+
+  test("do not where one of them is left with a value", () => {
+    const untidy = oneAfterTheOther(num(1));
+    const { order } = variableOrder(untidy);
+    expect(order.filter((c) => c.of === "locals").map((c) => c.of === "locals" && c.locals.length)).toEqual([
+      1, 1, 1, 1,
+    ]);
+    expect(check(untidy, options(untidy)).states).toBe(check(untidy, options(untidy), declared(untidy)).states);
   });
 });
 
