@@ -38,7 +38,11 @@ function install() {
   const lockfile = join(ROOT, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs) return;
   process.stderr.write("installing dependencies (npm ci)\n");
-  mustRun("npm", ["ci", "--no-audit", "--no-fund"]);
+  if (run("npm", ["ci", "--no-audit", "--no-fund"]) === 0) return;
+  // npm ci refuses a lockfile that lacks packages of other platforms, as one made behind a partial mirror does; npm
+  // install takes the same locked versions and leaves those packages out.
+  process.stderr.write("npm ci refused the lockfile; installing its versions with npm install\n");
+  mustRun("npm", ["install", "--no-save", "--no-audit", "--no-fund"]);
 }
 
 function newest(path) {
@@ -55,7 +59,11 @@ function build() {
   process.stderr.write("building\n");
   // Files of modules that no longer exist must not linger in the build.
   rmSync(join(ROOT, "dist"), { recursive: true, force: true });
-  mustRun(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"]);
+  const status = run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"]);
+  if (status === 0) return;
+  // tsc writes files in spite of errors; they must not pass for a build next time.
+  rmSync(join(ROOT, "dist"), { recursive: true, force: true });
+  process.exit(status);
 }
 
 /** Without this link `npx lockstep` installs the checkout into npm's cache first. */

@@ -15,14 +15,17 @@ export function typecheckModels(files: readonly string[]): string[] {
   const directory = mkdtempSync(join(tmpdir(), "lockstep-typecheck-"));
   try {
     const config = join(directory, "tsconfig.json");
-    const types = fileURLToPath(import.meta.resolve("lockstep")).replace(/\.js$/, ".d.ts");
+    // The declarations of the build, also when this runs from the sources: models see the published interface.
+    const types = fileURLToPath(new URL("../../dist/index.d.ts", import.meta.url));
     writeFileSync(
       config,
       JSON.stringify({
         compilerOptions: {
           target: "es2023",
           lib: ["es2023"],
-          module: "nodenext",
+          // As esbuild reads a model: an ES module, whatever package.json is near.
+          module: "esnext",
+          moduleResolution: "bundler",
           strict: true,
           noUncheckedIndexedAccess: true,
           exactOptionalPropertyTypes: true,

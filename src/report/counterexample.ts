@@ -227,7 +227,7 @@ function finalState(trace: Trace): string[] {
 
 function assumptions(trace: Trace): string[] {
   const { fairness: stated } = trace.assumptions;
-  const fairness = stated === "none" ? "no fairness" : `fairness ${stated}`;
+  const fairness = stated === "none" ? "no fairness" : `fairness: ${stated}`;
   const memory = trace.assumptions.memory === "SC" ? "sequential consistency" : trace.assumptions.memory;
   return wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, WIDTH, "  ");
 }

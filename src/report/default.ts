@@ -131,10 +131,14 @@ function legend(checked: readonly Checked[]): string {
     ["~!", "VACUOUS, not as expected"],
     ["E!", "the model errs"],
   ];
-  return meanings
-    .filter(([mark]) => used.has(mark))
-    .map(([mark, meaning]) => `${mark} ${meaning}`)
-    .join("   ");
+  const entries = meanings.filter(([mark]) => used.has(mark)).map(([mark, meaning]) => `${mark} ${meaning}`);
+  const lines: string[] = [];
+  for (const entry of entries) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + entry.length + 3 <= 100) lines[lines.length - 1] = `${last}   ${entry}`;
+    else lines.push(entry);
+  }
+  return lines.join("\n");
 }
 
 /** One paragraph for each result that is wrong or open. */
@@ -190,14 +194,14 @@ function summary(report: CheckReport, context: ReportContext): string {
   if (count("inconclusive") > 0) parts.push(`${count("inconclusive")} inconclusive`);
   const verdicts = results.length === 1 ? "1 verdict" : `${results.length} verdicts`;
   const wrong = results.filter((r) => isWrong(r)).length;
-  const judgement =
-    report.problems.length > 0
-      ? paint(`${report.problems.length} not checked because of errors`, RED, context)
-      : wrong > 0
-        ? paint(`${wrong} not as expected`, RED, context)
-        : results.some((r) => isOpen(r))
-          ? paint("nothing wrong, but not everything was decided", YELLOW, context)
-          : paint("everything as expected", GREEN, context);
+  const failures: string[] = [];
+  if (wrong > 0) failures.push(`${wrong} not as expected`);
+  if (report.problems.length > 0) failures.push(`${report.problems.length} not checked because of errors`);
+  const open = results.some((r) => isOpen(r));
+  let judgement = paint("everything as expected", GREEN, context);
+  if (failures.length > 0) judgement = paint(failures.join(", "), RED, context);
+  else if (open) judgement = paint("nothing wrong, but not everything was decided", YELLOW, context);
+  else if (results.length === 0) judgement = "nothing to do";
   const interrupted = report.interrupted ? "INTERRUPTED; what had finished: " : "";
   const memory = results.length > 0 ? " Sequential consistency throughout." : "";
   return `${interrupted}${verdicts}: ${parts.join(", ")}; ${judgement}. ${report.seconds.toFixed(1)} s.${memory}`;

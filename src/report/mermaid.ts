@@ -43,7 +43,7 @@ export function traceAsMermaid(trace: Trace): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Mermaid ends a statement at a semicolon and reads `#` as an entity. */
+/** Mermaid ends a statement at a semicolon and reads `#` as the beginning of an entity. */
 function text(raw: string): string {
-  return raw.replaceAll("#", "#35;").replaceAll(";", "#59;").replaceAll("\n", " ");
+  return raw.replaceAll(/[#;]/g, (mark) => (mark === "#" ? "#35;" : "#59;")).replaceAll("\n", " ");
 }
