@@ -31,7 +31,8 @@ export const expected: readonly Expected[] = [
     set_status,
     noEbusy,
     ["ebusy"],
-    "udev opens or closes the disk with bd_mutex held, and BLKRRPART only tries it; udev in lo_open even waits for lo_ctl_mutex, which the ioctl holds.",
+    "udev opens or closes the disk with bd_mutex held, and BLKRRPART only tries it; udev in lo_open even waits for " +
+      "lo_ctl_mutex, which the ioctl holds.",
   ),
   violated(
     ["wilson-2015"],
@@ -75,13 +76,15 @@ export const expected: readonly Expected[] = [
     ["set-status-vs-open-vs-remove"],
     ebusyRecoverable,
     ["ebusy-unbreakable"],
-    "T1 retries without dropping lo_ctl_mutex; LOOP_CTL_REMOVE waits for that with loop_index_mutex held, and udev for loop_index_mutex in lo_open with bd_mutex held.",
+    "T1 retries without dropping lo_ctl_mutex; LOOP_CTL_REMOVE waits for that with loop_index_mutex held, and udev " +
+      "for loop_index_mutex in lo_open with bd_mutex held.",
   ),
   inconclusive(
     ["lei-2015"],
     ["set-status-vs-open"],
     ebusyRecoverable,
-    "udev's close holds bd_mutex when it comes to the unlock of lo_ctl_mutex, which it does not hold: only that error would let T1 succeed.",
+    "udev's close holds bd_mutex when it comes to the unlock of lo_ctl_mutex, which it does not hold: only that " +
+      "error would let T1 succeed.",
   ),
 
   // deadlock
@@ -90,13 +93,15 @@ export const expected: readonly Expected[] = [
     ["set-status-vs-open-vs-remove"],
     deadlock,
     ["partial-deadlock"],
-    "three tasks in a ring: T1 has lo_ctl_mutex and will wait for bd_mutex, udev has bd_mutex and waits for loop_index_mutex in lo_open, LOOP_CTL_REMOVE has that and waits for lo_ctl_mutex.",
+    "three tasks in a ring: T1 has lo_ctl_mutex and will wait for bd_mutex, udev has bd_mutex and waits for " +
+      "loop_index_mutex in lo_open, LOOP_CTL_REMOVE has that and waits for lo_ctl_mutex.",
   ),
   inconclusive(
     ["lei-2015"],
     ["set-status-close-vs-open", "detach-vs-open", "detach-vs-partition-open"],
     deadlock,
-    "a close that is not the last holds bd_mutex when it comes to the unlock of lo_ctl_mutex, which it does not hold: only that error would let the other close go on.",
+    "a close that is not the last holds bd_mutex when it comes to the unlock of lo_ctl_mutex, which it does not " +
+      "hold: only that error would let the other close go on.",
   ),
 
   violated(
@@ -113,7 +118,8 @@ export const expected: readonly Expected[] = [
     ["autoclear-vs-remove"],
     memorySafety,
     ["use-after-free"],
-    "the reread at the last close drops lo_ctl_mutex to sleep, with lo_refcnt 0 and the device already unbound: LOOP_CTL_REMOVE frees lo, and the sleeper locks a mutex inside it.",
+    "the reread at the last close drops lo_ctl_mutex to sleep, with lo_refcnt 0 and the device already unbound: " +
+      "LOOP_CTL_REMOVE frees lo, and the sleeper locks a mutex inside it.",
   ),
   violated(
     [...lei, "v4.2"],
@@ -148,7 +154,8 @@ export const expected: readonly Expected[] = [
     ["autoclear-last-close"],
     releaseRescans,
     ["invariant"],
-    "the reread fails with -EBUSY, for the caller itself holds bd_mutex, and the result is dropped: the partitions stay.",
+    "the reread fails with -EBUSY, for the caller itself holds bd_mutex, and the result is dropped: the partitions " +
+      "stay.",
   ),
   violated(
     ["v5.0"],
@@ -162,28 +169,32 @@ export const expected: readonly Expected[] = [
     ["clr-fd-vs-rebind"],
     flagsKept,
     ["invariant"],
-    "LOOP_CLR_FD drops lo_ctl_mutex to sleep when the device is already unbound; the other binds it read-only, and then `lo_flags = 0` of the clean-up hits the new binding.",
+    "LOOP_CLR_FD drops lo_ctl_mutex to sleep when the device is already unbound; the other binds it read-only, and " +
+      "then `lo_flags = 0` of the clean-up hits the new binding.",
   ),
   violated(
     ["v4.0", "wilson-2015"],
     ["detach-vs-open", "detach-vs-partition-open"],
     detachCompletes,
     ["invariant"],
-    "the reread loses bd_mutex to udev's open, or runs at the last close, which holds it: either way the partitions stay.",
+    "the reread loses bd_mutex to udev's open, or runs at the last close, which holds it: either way the " +
+      "partitions stay.",
   ),
   violated(
     ["lei-2015-return"],
     ["detach-vs-open", "detach-vs-partition-open"],
     detachCompletes,
     ["invariant"],
-    "udev's open holds bd_mutex through all five attempts to reread, and its close finds an unbound device: the partitions stay.",
+    "udev's open holds bd_mutex through all five attempts to reread, and its close finds an unbound device: the " +
+      "partitions stay.",
   ),
   violated(
     ["v4.2", "v4.14", "v5.1", "v5.13", "v5.19"],
     ["detach-vs-partition-open"],
     detachCompletes,
     ["invariant"],
-    "the partition is opened between LOOP_CLR_FD's look at the count and the reread, which ends with a legitimate -EBUSY; nobody rereads when the partition is closed.",
+    "the partition is opened between LOOP_CLR_FD's look at the count and the reread, which ends with a legitimate " +
+      "-EBUSY; nobody rereads when the partition is closed.",
   ),
   violated(
     ["v5.0"],

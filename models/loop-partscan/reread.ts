@@ -28,5 +28,5 @@ export function retried(attempt: (rc: Local<Errno, Errno | number>) => void): vo
 export const RETRY_SWITCH = {
   values: ["code", "endless"],
   default: "code",
-  what: "code: as often as the patch says; endless: the whole reread again until it succeeds (in the versions that retry)",
+  what: "in the versions that retry: code: as often as the patch says; endless: the whole reread until it succeeds",
 } as const;

@@ -101,73 +101,93 @@ const disk_force_media_change = fn("disk_force_media_change", { at: "block/disk-
 });
 
 export const v5_19 = [
-  replace(bdev_disk_changed, ({ bdev }) => {
-    const under = { under: bdev.bd_mutex };
-    const live = read(disk.GENHD_FL_UP, under);
-    If(live.not(), () => Return(-ENXIO));
-    const open_partitions = read(bdev.bd_part_count, under);
-    If(open_partitions.ne(0), () => Return(-EBUSY));
-    write(disk.part_tbl, "none", under);
-    write(bdev.bd_invalidated, false);
-    const capacity = read(disk.capacity);
-    If(capacity.ne("none"), () => write(disk.part_tbl, capacity, under));
-    Return(0);
-  }),
+  replace(
+    bdev_disk_changed,
+    ({ bdev }) => {
+      const under = { under: bdev.bd_mutex };
+      const live = read(disk.GENHD_FL_UP, under);
+      If(live.not(), () => Return(-ENXIO));
+      const open_partitions = read(bdev.bd_part_count, under);
+      If(open_partitions.ne(0), () => Return(-EBUSY));
+      write(disk.part_tbl, "none", under);
+      write(bdev.bd_invalidated, false);
+      const capacity = read(disk.capacity);
+      If(capacity.ne("none"), () => write(disk.part_tbl, capacity, under));
+      Return(0);
+    },
+    { at: "block/partitions/core.c" },
+  ),
 
-  replace(blkdev_get, () => {
-    const got = blkdev_get_no_open();
-    If(got.not(), () => Return(-ENXIO));
+  replace(
+    blkdev_get,
+    () => {
+      const got = blkdev_get_no_open();
+      If(got.not(), () => Return(-ENXIO));
 
-    mutex_lock(open_mutex);
-    const live = read(disk.GENHD_FL_UP, { under: open_mutex });
-    If(live.not(), () => {
+      mutex_lock(open_mutex);
+      const live = read(disk.GENHD_FL_UP, { under: open_mutex });
+      If(live.not(), () => {
+        mutex_unlock(open_mutex);
+        put_disk();
+        Return(-ENXIO);
+      });
+      blkdev_get_whole();
+      mutex_unlock(open_mutex);
+      Return(0);
+    },
+    { at: BDEV },
+  ),
+
+  replace(
+    blkdev_put,
+    () => {
+      mutex_lock(open_mutex);
+      blkdev_put_whole();
       mutex_unlock(open_mutex);
       put_disk();
-      Return(-ENXIO);
-    });
-    blkdev_get_whole();
-    mutex_unlock(open_mutex);
-    Return(0);
-  }),
-
-  replace(blkdev_put, () => {
-    mutex_lock(open_mutex);
-    blkdev_put_whole();
-    mutex_unlock(open_mutex);
-    put_disk();
-  }),
+    },
+    { at: BDEV },
+  ),
 
   // the reference a partition holds on the disk is not counted: nobody removes the disk where partitions are opened
-  replace(blkdev_get_partition, () => {
-    const exists = read(disk.part_tbl);
-    If(exists.eq("none"), () => Return(-ENXIO));
+  replace(
+    blkdev_get_partition,
+    () => {
+      const exists = read(disk.part_tbl);
+      If(exists.eq("none"), () => Return(-ENXIO));
 
-    mutex_lock(open_mutex);
-    const live = read(disk.GENHD_FL_UP, { under: open_mutex });
-    If(live.not(), () => {
+      mutex_lock(open_mutex);
+      const live = read(disk.GENHD_FL_UP, { under: open_mutex });
+      If(live.not(), () => {
+        mutex_unlock(open_mutex);
+        Return(-ENXIO);
+      });
+      // a partition deleted since it was looked up can still be opened: nothing tests that
+      const openers = atomic_read(part.bd_openers.atomic_t);
+      If(openers.eq(0), () => {
+        blkdev_get_whole();
+        inc(bdev.bd_part_count, { under: open_mutex });
+      });
+      atomic_inc(part.bd_openers.atomic_t);
       mutex_unlock(open_mutex);
-      Return(-ENXIO);
-    });
-    // a partition deleted since it was looked up can still be opened: nothing tests that
-    const openers = atomic_read(part.bd_openers.atomic_t);
-    If(openers.eq(0), () => {
-      blkdev_get_whole();
-      inc(bdev.bd_part_count, { under: open_mutex });
-    });
-    atomic_inc(part.bd_openers.atomic_t);
-    mutex_unlock(open_mutex);
-    Return(0);
-  }),
+      Return(0);
+    },
+    { at: BDEV },
+  ),
 
-  replace(blkdev_put_partition, () => {
-    mutex_lock(open_mutex);
-    const last = atomic_dec_and_test(part.bd_openers.atomic_t);
-    If(last, () => {
-      dec(bdev.bd_part_count, { under: open_mutex });
-      blkdev_put_whole();
-    });
-    mutex_unlock(open_mutex);
-  }),
+  replace(
+    blkdev_put_partition,
+    () => {
+      mutex_lock(open_mutex);
+      const last = atomic_dec_and_test(part.bd_openers.atomic_t);
+      If(last, () => {
+        dec(bdev.bd_part_count, { under: open_mutex });
+        blkdev_put_whole();
+      });
+      mutex_unlock(open_mutex);
+    },
+    { at: BDEV },
+  ),
 
   // loop_configure()
   replace(loop_set_fd, ({ lo, bdev }) => {
