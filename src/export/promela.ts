@@ -49,12 +49,15 @@ class Writer {
       locals.forEach((local, l) => {
         const init = local.stored ? ` = ${thread.initialLocals[l]}` : "";
         const hidden = local.stored ? "" : "hidden ";
-        out.push(`${hidden}${typeOf(local.lo, local.hi)} l${t}_${l}${init}; /* ${comment(local.name)} */`);
+        const type = local.stored ? typeOf(local.lo, local.hi) : "short";
+        out.push(`${hidden}${type} l${t}_${l}${init}; /* ${comment(local.name)} */`);
       });
     });
     if (property) out.push(...this.#ltl(property));
     for (const t of threads.keys()) out.push(...this.#process(t));
     out.push(...this.#init());
+    // SPIN's -f does not see that a run in which nobody can move stays where it is, unless somebody says so.
+    if (property) out.push("active proctype stutter() { end: do :: timeout od }");
     return `${out.join("\n")}\n`;
   }
 

@@ -187,6 +187,12 @@ export type Stmt =
   /** `double-free` if the object is dead, `null-dereference` / `wild-access` if the pointer is no object. */
   | { readonly s: "free"; readonly pool: string; readonly ptr: Expr; readonly what: string; readonly site: Site };
 
+/** A statement that only remarks on what happens: a label before it still directly precedes the step after it. */
+export function isRemark(stmt: Stmt): boolean {
+  if (stmt.s === "if") return [...stmt.then, ...stmt.else].every(isRemark);
+  return stmt.s === "finding" || stmt.s === "mark" || stmt.s === "error";
+}
+
 export interface Way {
   readonly body: readonly Stmt[];
   readonly optional?: boolean;

@@ -3,7 +3,15 @@
  * nothing is inlined here, so a thread needs a stack of frames.
  */
 import { ModelError } from "../../spec/model-error.ts";
-import type { Expr, FunctionDecl, Program, Site, Step, Stmt } from "../../spec/program.ts";
+import {
+  type Expr,
+  type FunctionDecl,
+  isRemark,
+  type Program,
+  type Site,
+  type Step,
+  type Stmt,
+} from "../../spec/program.ts";
 
 /** Statements without control flow between functions or steps; `choose` and `if` hold more of them. */
 export type SimpleStmt = Exclude<
@@ -64,7 +72,11 @@ export function flatten(fn: FunctionDecl): FunctionCode {
   const pcOf = (target: Target): number => target.pc!;
 
   const emitAll = (stmts: readonly Stmt[], loop: Loop | undefined): void => {
-    for (const stmt of stmts) emitOne(stmt, loop);
+    for (const stmt of stmts) {
+      const before = pending;
+      emitOne(stmt, loop);
+      if (isRemark(stmt)) pending = before;
+    }
   };
 
   const emitOne = (stmt: Stmt, loop: Loop | undefined): void => {

@@ -3,7 +3,17 @@
  * Values are not considered: both branches of every test are in the graph.
  */
 import { ModelError } from "../model-error.ts";
-import type { Expr, FunctionDecl, LocalDecl, Place, Site, Step, Stmt, Way } from "../program.ts";
+import {
+  type Expr,
+  type FunctionDecl,
+  isRemark,
+  type LocalDecl,
+  type Place,
+  type Site,
+  type Step,
+  type Stmt,
+  type Way,
+} from "../program.ts";
 import { functionNamed, type Symbols } from "./symbols.ts";
 
 /** One call of a function on one call path. */
@@ -181,7 +191,8 @@ class Inliner {
       const after = this.pass(within.frame, undefined);
       at.next = this.statement(stmt, after, loop, within, labels);
       at = after;
-      labels = stmt.s === "label" ? [...labels, stmt.name] : [];
+      if (stmt.s === "label") labels = [...labels, stmt.name];
+      else if (!isRemark(stmt)) labels = [];
     }
     at.next = next;
     return first;
