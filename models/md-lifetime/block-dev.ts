@@ -1,0 +1,269 @@
+/**
+ * Opening and closing a whole disk: fs/block_dev.c and block/genhd.c from 2.6.28 to 5.12. md_open() and md_release()
+ * run with bd_mutex held, and up to 2.6.36 under the big kernel lock.
+ */
+import {
+  atomically,
+  bool,
+  Choose,
+  dec,
+  ENXIO,
+  ERESTARTSYS,
+  fn,
+  Goto,
+  If,
+  inc,
+  kfree,
+  kref_get,
+  kref_put,
+  Label,
+  local,
+  lock_kernel,
+  module_put,
+  mutex_lock,
+  mutex_lock_nested,
+  mutex_unlock,
+  NULL,
+  ptr,
+  Return,
+  reached,
+  replace,
+  report,
+  switched,
+  try_module_get,
+  unlock_kernel,
+  write,
+} from "lockstep";
+import { BLOCK_DEV, GENHD } from "./files.ts";
+import { bdev, bdev_map, type Disk, gendisk, md_mod, md_region } from "./objects.ts";
+import { open_failed } from "./opening.ts";
+import { md_open, md_probe, md_release } from "./v2.6.28.ts";
+
+/** `put_disk()`, inside of atomically: the last one frees it, without a look at private_data. */
+export function put_disk(disk: Disk): void {
+  kref_put(disk.ref, () => kfree(disk));
+}
+
+/**
+ * `might_sleep()` of a call that finds nothing to wait for: with voluntary preemption (CONFIG_PREEMPT_VOLUNTARY) the
+ * task may be rescheduled there all the same, and schedule() drops the big kernel lock.
+ */
+export const cond_resched = fn("cond_resched", { at: "kernel/sched.c" }, () => {
+  if (switched("preempt", "voluntary")) drop_kernel_lock("cond_resched()");
+});
+
+/** A call that sleeps on things outside of the model (memory, I/O), or does not, under the big kernel lock. */
+export const sleeps = fn("sleeps", { at: "kernel/sched.c" }, () => {
+  drop_kernel_lock("allocates memory, or waits for I/O");
+});
+
+function drop_kernel_lock(call: string): void {
+  const slept = local("slept", bool, false);
+  atomically(call, () => {
+    Choose(
+      { name: "does not sleep", body: () => {} },
+      {
+        name: "sleeps, drops the BKL",
+        body: () => {
+          unlock_kernel();
+          slept.set(true);
+        },
+      },
+    );
+  });
+  If(slept.value, () => lock_kernel());
+}
+
+/**
+ * get_gendisk() and kobj_lookup(). The probe of the disk itself has the smallest range, so it comes first; exact_lock()
+ * takes the references. md's probe is for a range, returns NULL, and is not tried again in the second round.
+ *
+ * Nothing sleeps with block_class_lock held, here and in blk_(un)register_region(): what is done under it is one step,
+ * and the lock itself is left out.
+ */
+export const get_gendisk = fn("get_gendisk", { at: GENHD, returns: ptr(gendisk) }, () => {
+  const disk = local("disk", ptr(gendisk), NULL);
+  const probe = local("probe", bool, false);
+  const lookup = (otherwise: () => void) => {
+    If(
+      bdev_map.now.ne(NULL),
+      () => {
+        // a disk whose module is on its way out is passed over, and so is md's region then
+        If(try_module_get(md_mod), () => {
+          disk.set(bdev_map.now);
+          kref_get(bdev_map.now.ref);
+        });
+      },
+      otherwise,
+    );
+  };
+  cond_resched();
+  atomically("kobj_lookup()", () => {
+    lookup(() => {
+      If(md_region.now, () => {
+        If(try_module_get(md_mod), () => probe.set(true));
+      });
+    });
+  });
+  If(probe.value, () => {
+    md_probe();
+    cond_resched();
+    atomically("kobj_lookup(): again", () => {
+      module_put(md_mod);
+      lookup(() => {});
+    });
+  });
+  Return(disk.value);
+});
+
+/** What differs between the versions of the block core: is there a big kernel lock, does __blkdev_get() start again. */
+interface Core {
+  readonly kernel_lock: boolean;
+  readonly restart: boolean;
+}
+
+function blkdev_get_body({ kernel_lock, restart }: Core): () => void {
+  const unlock = () => {
+    if (kernel_lock) unlock_kernel();
+  };
+  return () => {
+    const restarted = local("restarted", bool, false);
+    if (kernel_lock) lock_kernel();
+    Label("restart");
+    const disk = get_gendisk();
+    If(disk.eq(NULL), () => {
+      if (kernel_lock) unlock_kernel();
+      open_failed(-ENXIO);
+      Return(NULL);
+    });
+    cond_resched();
+    mutex_lock_nested(bdev.bd_mutex, 0);
+    const first = local("first", bool, false);
+    const bd_disk = local("bd_disk", ptr(gendisk), NULL);
+    atomically("if (!bdev->bd_openers) bdev->bd_disk = disk; else put_disk(disk);", () => {
+      If(
+        bdev.bd_openers.now.eq(0),
+        () => {
+          first.set(true);
+          write(bdev.bd_disk, disk, { under: bdev.bd_mutex });
+        },
+        () => {
+          put_disk(disk);
+          module_put(md_mod);
+        },
+      );
+      bd_disk.set(bdev.bd_disk.now);
+    });
+    const ret = md_open({ disk: bd_disk.value });
+    If(first.value, () => {
+      const give_up = () => {
+        module_put(md_mod);
+        put_disk(disk);
+        write(bdev.bd_disk, NULL, { under: bdev.bd_mutex });
+        mutex_unlock(bdev.bd_mutex);
+      };
+      if (restart) {
+        If(ret.eq(-ERESTARTSYS), () => {
+          atomically("put_disk(disk); bdev->bd_disk = NULL; mutex_unlock(&bdev->bd_mutex);", give_up);
+          report("second-restart", "the open starts again for the second time", restarted.value);
+          reached("restart");
+          restarted.set(true);
+          Goto("restart");
+        });
+      }
+      If(ret.failed(), () => {
+        atomically("out_clear: bdev->bd_disk = NULL; mutex_unlock(&bdev->bd_mutex); put_disk(disk);", () => {
+          give_up();
+          unlock();
+        });
+        open_failed(ret);
+        Return(NULL);
+      });
+    });
+    If(ret.failed(), () => {
+      atomically("out_unlock_bdev: mutex_unlock(&bdev->bd_mutex);", () => {
+        mutex_unlock(bdev.bd_mutex);
+        unlock();
+      });
+      open_failed(ret);
+      Return(NULL);
+    });
+    atomically("bdev->bd_openers++; mutex_unlock(&bdev->bd_mutex);", () => {
+      inc(bdev.bd_openers, { under: bdev.bd_mutex });
+      mutex_unlock(bdev.bd_mutex);
+      unlock();
+    });
+    reached("open");
+    Return(bd_disk.value);
+  };
+}
+
+function blkdev_put_body({ kernel_lock }: Pick<Core, "kernel_lock">): () => void {
+  return () => {
+    mutex_lock_nested(bdev.bd_mutex, 0);
+    if (kernel_lock) lock_kernel();
+    const disk = local("disk", ptr(gendisk), NULL);
+    atomically("bdev->bd_openers--", () => {
+      dec(bdev.bd_openers, { under: bdev.bd_mutex });
+      disk.set(bdev.bd_disk.now);
+    });
+    md_release({ disk: disk.value });
+    atomically("if (!bdev->bd_openers) put_disk(disk); mutex_unlock(&bdev->bd_mutex);", () => {
+      If(bdev.bd_openers.now.eq(0), () => {
+        put_disk(disk.value);
+        module_put(md_mod);
+        write(bdev.bd_disk, NULL, { under: bdev.bd_mutex });
+      });
+      if (kernel_lock) unlock_kernel();
+      mutex_unlock(bdev.bd_mutex);
+    });
+  };
+}
+
+/** Opens /dev/md0. Instead of the error number that C returns: the disk that is open now, or NULL. */
+export const __blkdev_get = fn(
+  "__blkdev_get",
+  { at: BLOCK_DEV, returns: ptr(gendisk) },
+  blkdev_get_body({ kernel_lock: true, restart: false }),
+);
+
+/** Every close releases, whether or not it is the last one. */
+export const __blkdev_put = fn(
+  "__blkdev_put",
+  { at: BLOCK_DEV, params: { opened: ptr(gendisk) } },
+  blkdev_put_body({ kernel_lock: true }),
+);
+
+/** The hunk of the patch in fs/block_dev.c. The label stands after lock_kernel(). */
+export const restarting = [replace(__blkdev_get, blkdev_get_body({ kernel_lock: true, restart: true }))];
+
+/** From 2.6.37 on. The calls that could be rescheduled need not be told apart any more: every other task has its CPU. */
+export const without_kernel_lock = [
+  replace(__blkdev_get, blkdev_get_body({ kernel_lock: false, restart: true })),
+  replace(__blkdev_put, blkdev_put_body({ kernel_lock: false })),
+  replace(cond_resched, () => {}),
+  replace(sleeps, () => {}),
+];
+
+/** The bd_mutex of the block device of this disk, taken by a sysfs store of the array that owns it. */
+export const lock_own_bdev = fn("lock_own_bdev", { at: GENHD, params: { disk: ptr(gendisk) } }, () => {
+  mutex_lock(bdev.bd_mutex);
+  mutex_unlock(bdev.bd_mutex);
+});
+
+/** add_disk() publishes the disk first; register_disk() and the rest sleep, with the disk to be found already. */
+export const add_disk = fn("add_disk", { at: GENHD, params: { disk: ptr(gendisk) } }, ({ disk }) => {
+  atomically("blk_register_region(disk)", () => {
+    report("two-disks", "a disk is registered for the number of another one", bdev_map.now.ne(NULL));
+    write(bdev_map, disk);
+    reached("add_disk");
+  });
+  sleeps();
+});
+
+/** Up to 5.12 without bd_mutex. Whole disks are opened whatever GENHD_FL_UP says. */
+export const del_gendisk = fn("del_gendisk", { at: GENHD, params: { disk: ptr(gendisk) } }, ({ disk }) => {
+  atomically("blk_unregister_region(disk)", () => {
+    If(bdev_map.now.eq(disk), () => write(bdev_map, NULL));
+  });
+});

@@ -1,0 +1,163 @@
+/**
+ * The module is loaded; there is no mddev and no disk. Openers open the whole disk. `worker` is the thread of the
+ * queue that deletes devices; `auditor` looks at what is left when everything is at rest.
+ */
+import {
+  atomicSleep,
+  deadlock,
+  Forever,
+  If,
+  initially,
+  lockDiscipline,
+  may_signal,
+  memorySafety,
+  NULL,
+  type Property,
+  type Scenario,
+  type ThreadSpec,
+  thread,
+} from "lockstep";
+import { __blkdev_get, __blkdev_put } from "./block-dev.ts";
+import { audit } from "./leaks.ts";
+import { memory_is_short, unfinished } from "./objects.ts";
+import { idleGoes, livelock, noCodeAfterUnload, oneDisk, oneRestart, openSucceeds } from "./properties.ts";
+import { md_ioctl, rmmod, sysfs_write_file, worker_thread } from "./v2.6.28.ts";
+
+function everywhere(...once: readonly string[]): readonly Property[] {
+  return [deadlock, memorySafety, lockDiscipline, atomicSleep, oneDisk, oneRestart, openSucceeds, livelock(...once)];
+}
+
+function finished(): void {
+  unfinished.set(unfinished.now.minus(1));
+}
+
+/** open(2); close(2) */
+const open_close = () => {
+  const opened = __blkdev_get();
+  If(opened.ne(NULL), () => __blkdev_put({ opened }));
+  finished();
+};
+/** open(2); ioctl(2); close(2) */
+const open_ioctl_close = () => {
+  const opened = __blkdev_get();
+  If(opened.ne(NULL), () => {
+    md_ioctl({ opened });
+    __blkdev_put({ opened });
+  });
+};
+const openers = (count: number): ThreadSpec => thread("opener", open_close, { count });
+const both = ["opener#1", "opener#2"];
+const worker = (): ThreadSpec => thread("worker", () => worker_thread(), { kind: "worker" });
+const auditor = (): ThreadSpec => thread("auditor", () => audit());
+const writer = (attr: "new_dev" | "size" | "slot"): ThreadSpec =>
+  thread("writer", () => {
+    sysfs_write_file({ attr });
+    finished();
+  });
+
+const generations = (n: number) => ({
+  generations: { default: n, min: 1, max: 6, what: "mddevs, and disks, that memory is remembered of at once" },
+});
+
+export const scenarios: readonly Scenario[] = [
+  {
+    id: "one-open",
+    title: "one opener opens and closes the device",
+    sizes: generations(3),
+    threads: () => [openers(1), worker(), auditor()],
+    start: () => initially(unfinished, 1),
+    properties: [...everywhere("opener"), idleGoes],
+  },
+  {
+    id: "two-openers",
+    title: "two openers open and close the device",
+    sizes: generations(3),
+    threads: () => [openers(2), worker(), auditor()],
+    start: () => initially(unfinished, 2),
+    properties: [...everywhere(...both), idleGoes],
+  },
+  {
+    id: "open-vs-looping-opener",
+    title: "one opener opens and closes the device while another one opens, configures and closes it for ever",
+    sizes: generations(3),
+    threads: () => [openers(1), thread("looper", () => Forever(open_ioctl_close)), worker()],
+    start: () => initially(unfinished, 2),
+    properties: everywhere("opener"),
+  },
+  {
+    id: "three-openers",
+    title: "three openers open and close the device",
+    sizes: generations(4),
+    threads: () => [openers(3), worker(), auditor()],
+    start: () => initially(unfinished, 3),
+    properties: everywhere(...both, "opener#3"),
+  },
+  {
+    id: "open-vs-signal",
+    title: "an opener may get a signal while another one opens, configures and closes the device",
+    sizes: generations(3),
+    threads: () => [
+      openers(1),
+      thread("other", () => {
+        open_ioctl_close();
+        finished();
+      }),
+      worker(),
+      auditor(),
+      thread("signal", () => may_signal("opener"), { kind: "environment" }),
+    ],
+    start: () => initially(unfinished, 2),
+    properties: everywhere("opener", "other"),
+  },
+  {
+    id: "sysfs-flush",
+    title: "one opener opens and closes the device while a sysfs store flushes the queue",
+    sizes: generations(3),
+    threads: () => [openers(1), writer("new_dev"), worker(), auditor()],
+    start: () => initially(unfinished, 2),
+    properties: everywhere("opener"),
+  },
+  {
+    id: "sysfs-bd-mutex",
+    title: "two openers open and close the device while a sysfs store takes its bd_mutex",
+    sizes: generations(3),
+    threads: () => [openers(2), writer("size"), worker(), auditor()],
+    start: () => initially(unfinished, 3),
+    properties: everywhere(...both),
+  },
+  {
+    id: "sysfs-bind",
+    title: "two openers open and close the device while a sysfs store adds a member",
+    sizes: generations(3),
+    threads: () => [openers(2), writer("slot"), worker(), auditor()],
+    start: () => initially(unfinished, 3),
+    properties: everywhere(...both),
+  },
+  {
+    id: "no-memory",
+    title: "two openers open and close the device, and memory may run out",
+    sizes: generations(3),
+    threads: () => [openers(2), worker(), auditor()],
+    start: () => {
+      initially(unfinished, 2);
+      initially(memory_is_short, true);
+    },
+    properties: everywhere(...both),
+  },
+  {
+    id: "rmmod",
+    title: "one opener opens and closes the device, and the module is unloaded",
+    sizes: generations(3),
+    threads: () => [
+      openers(1),
+      thread("rmmod", () => {
+        rmmod();
+        finished();
+      }),
+      worker(),
+      auditor(),
+    ],
+    start: () => initially(unfinished, 2),
+    properties: [...everywhere("opener"), noCodeAfterUnload],
+  },
+];
