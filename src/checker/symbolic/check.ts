@@ -25,7 +25,40 @@ const NAMED_LEVELS = 3;
  * @param order The order of the variables; found by a heuristic unless given.
  */
 export function check(system: TransitionSystem, options: SearchOptions, order?: VariableOrder): Exploration {
-  return new Run(system, options, order ?? variableOrder(system)).explore();
+  const started = performance.now();
+  const deadline = started + options.timeout * 1000;
+  const checkTime = () => {
+    if (performance.now() > deadline) throw new BudgetExhausted("time");
+  };
+  try {
+    const used = order ?? variableOrder(system, checkTime);
+    const reached = new ReachableStates(system, used, { memory: options.memory, deadline });
+    return new Run(system, options, used, reached, started).explore();
+  } catch (e) {
+    if (!(e instanceof BudgetExhausted)) throw e;
+    return unfinished(system, options, (performance.now() - started) / 1000);
+  }
+}
+
+/** What there is to say when time is up before the search has begun. */
+function unfinished(system: TransitionSystem, options: SearchOptions, seconds: number): Exploration {
+  const reason =
+    "time ran out while the conditions of the transitions were unfolded; give more --timeout, make the sizes smaller, " +
+    "or use --engine explicit";
+  return {
+    engine: "symbolic",
+    method: "saturation",
+    complete: false,
+    states: null,
+    transitions: null,
+    depth: null,
+    seconds,
+    reductions: [],
+    cut: {},
+    outcomes: system.properties
+      .filter((p) => options.properties.includes(p.id))
+      .map((p): Outcome => ({ property: p.id, verdict: "inconclusive", reason })),
+  };
 }
 
 export { declared, variableOrder };
@@ -44,15 +77,20 @@ class Run {
   /** A violation is certain and its schedule is being looked for. */
   #showing = false;
 
-  constructor(system: TransitionSystem, options: SearchOptions, order: VariableOrder) {
-    this.#started = performance.now();
+  constructor(
+    system: TransitionSystem,
+    options: SearchOptions,
+    order: VariableOrder,
+    reached: ReachableStates,
+    started: number,
+  ) {
+    this.#started = started;
     this.#system = system;
     this.#options = options;
     this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
     this.#order = order;
-    const deadline = this.#started + options.timeout * 1000;
-    this.#reached = new ReachableStates(system, order, { memory: options.memory, deadline });
-    this.#errors = this.#reached.edges.filter((e) => e.error);
+    this.#reached = reached;
+    this.#errors = reached.edges.filter((e) => e.error);
   }
 
   explore(): Exploration {

@@ -80,13 +80,18 @@ export class Unfolding {
   readonly vector: StateVector;
   readonly terms: Terms;
   readonly edges: readonly Edge[];
+  readonly #held = new Map<string, TermId>();
+  readonly #closed = new WeakMap<SysExpr, boolean>();
+  readonly #translated = new WeakMap<SysExpr, TermId>();
 
-  constructor(vector: StateVector) {
+  /** @param checkTime Called now and then; throws when time is up. */
+  constructor(vector: StateVector, checkTime: () => void) {
     this.vector = vector;
     this.terms = new Terms(vector.lo, vector.hi);
     const edges: Edge[] = [];
     vector.system.threads.forEach((thread, t) => {
       vector.system.programs[thread.program]!.locations.forEach((location, l) => {
+        checkTime();
         const here = this.terms.isOneOf(vector.pc(t), [l]);
         const start = conjoin(this.terms, [], here);
         if (start === undefined) return;
@@ -218,12 +223,47 @@ export class Unfolding {
 
   /** The thread is at a location where the local is what its level holds. */
   #isHeld(t: number, local: number): TermId {
+    const known = this.#held.get(`${t},${local}`);
+    if (known !== undefined) return known;
     const { locations } = this.vector.system.programs[this.vector.system.threads[t]!.program]!;
     const held = locations.flatMap((_, l) => (this.vector.holds(t, local, l) ? [l] : []));
-    return this.terms.isOneOf(this.vector.pc(t), held);
+    const term = this.terms.isOneOf(this.vector.pc(t), held);
+    this.#held.set(`${t},${local}`, term);
+    return term;
   }
 
   #term(expr: SysExpr, scope: Scope): TermId {
+    // Guards of many actions share what says that a thread has its CPU; it is large, and the same for all.
+    const shared = scope.stores === NOTHING.stores && (expr.e === "bin" || expr.e === "not") && this.#isClosed(expr);
+    if (!shared) return this.#translate(expr, scope);
+    let term = this.#translated.get(expr);
+    if (term === undefined) {
+      term = this.#translate(expr, { ...NOTHING, self: undefined });
+      this.#translated.set(expr, term);
+    }
+    return term;
+  }
+
+  /** Whether an expression means the same whichever thread executes it. */
+  #isClosed(expr: SysExpr): boolean {
+    let closed = this.#closed.get(expr);
+    if (closed === undefined) {
+      closed =
+        expr.e === "bin"
+          ? this.#isClosed(expr.a) && this.#isClosed(expr.b)
+          : expr.e === "ite"
+            ? this.#isClosed(expr.c) && this.#isClosed(expr.a) && this.#isClosed(expr.b)
+            : expr.e === "not" || expr.e === "neg"
+              ? this.#isClosed(expr.a)
+              : expr.e === "load"
+                ? expr.i === undefined || this.#isClosed(expr.i)
+                : expr.e !== "self" && !(expr.e === "local" && expr.t === undefined);
+      this.#closed.set(expr, closed);
+    }
+    return closed;
+  }
+
+  #translate(expr: SysExpr, scope: Scope): TermId {
     const { terms, vector } = this;
     const { self, at } = scope;
     const sub = (e: SysExpr) => this.#term(e, scope);

@@ -47,14 +47,16 @@ export class ReachableStates {
   readonly #rings: number[] = [];
   #seen: Root | undefined;
 
+  /** @throws BudgetExhausted when time is up before all edges are known. */
   constructor(system: TransitionSystem, order: VariableOrder, budget: StoreBudget) {
     this.vector = new StateVector(system, order.order);
-    this.#unfolding = new Unfolding(this.vector);
+    this.store = new ListDecisionDiagrams(budget);
+    const checkTime = () => this.store.checkTime();
+    this.#unfolding = new Unfolding(this.vector, checkTime);
     this.terms = this.#unfolding.terms;
     this.edges = this.#unfolding.edges;
-    this.store = new ListDecisionDiagrams(budget);
     this.successors = new Successors(this.vector);
-    const relations = new Relations(this.terms);
+    const relations = new Relations(this.terms, checkTime);
     this.#relations = relations;
     this.#product = new RelationalProduct(this.store, relations);
     const moves = this.edges.filter((e) => !e.error);

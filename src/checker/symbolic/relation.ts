@@ -19,6 +19,8 @@ interface Alternative {
   readonly writes: readonly (readonly [number, TermId])[];
   /** The first level it depends on or writes; the number of levels if nothing is left. */
   readonly top: number;
+  /** Per value of that level: what the level becomes, alternative left, what the level becomes … */
+  readonly fixed: Map<number, readonly number[]>;
 }
 
 interface Node {
@@ -46,7 +48,11 @@ export class Relations {
   readonly #nodes: Node[] = [];
   readonly #nodeIds = new Map<string, RelationId>();
 
-  constructor(terms: Terms) {
+  readonly #checkTime: () => void;
+
+  /** @param checkTime Called now and then; throws when time is up. */
+  constructor(terms: Terms, checkTime: () => void) {
+    this.#checkTime = checkTime;
     this.terms = terms;
     this.levels = terms.lo.length;
   }
@@ -88,11 +94,15 @@ export class Relations {
   }
 
   #unfold(node: Node, v: number): Int32Array {
+    this.#checkTime();
     if (node.byValue === undefined) this.#index(node);
     const found = new Map<number, Map<number, Map<number, number>>>();
     const visit = (position: number) => {
       const edges = node.edges[position]!;
-      this.#fix(this.#alternatives[node.alternatives[position]!]!, node.level, v, (w, id) => {
+      const fixed = this.#fixed(this.#alternatives[node.alternatives[position]!]!, v);
+      for (let i = 0; i < fixed.length; i += 2) {
+        const w = fixed[i]!;
+        const id = fixed[i + 1]!;
         const top = this.#alternatives[id]!.top;
         let byTop = found.get(w);
         if (byTop === undefined) {
@@ -105,7 +115,7 @@ export class Relations {
           byTop.set(top, group);
         }
         group.set(id, (group.get(id) ?? 0) + edges);
-      });
+      }
     };
     for (const position of node.byValue!.get(v) ?? []) visit(position);
     for (const position of node.others!) visit(position);
@@ -137,6 +147,17 @@ export class Relations {
     });
     node.byValue = byValue;
     node.others = others;
+  }
+
+  #fixed(alternative: Alternative, v: number): readonly number[] {
+    let fixed = alternative.fixed.get(v);
+    if (fixed === undefined) {
+      const list: number[] = [];
+      this.#fix(alternative, alternative.top, v, (w, id) => list.push(w, id));
+      alternative.fixed.set(v, list);
+      fixed = list;
+    }
+    return fixed;
   }
 
   /** What is left of `alternative` where `level` holds `v`, for each value that the level may then take. */
@@ -190,7 +211,7 @@ export class Relations {
     for (const t of sorted) top = Math.min(top, this.terms.top(t));
     for (const [level, t] of real) top = Math.min(top, level, this.terms.top(t));
     const id = this.#alternatives.length;
-    this.#alternatives.push({ guard: sorted, writes: real, top });
+    this.#alternatives.push({ guard: sorted, writes: real, top, fixed: new Map() });
     this.#alternativeIds.set(key, id);
     return id;
   }

@@ -38,8 +38,9 @@ export function declared(system: TransitionSystem): VariableOrder {
   return { order: components(system), method: "as declared" };
 }
 
-export function variableOrder(system: TransitionSystem): VariableOrder {
-  const shared = sharedLocals(new Unfolding(new StateVector(system, components(system))));
+/** @param checkTime Called now and then; throws when time is up. */
+export function variableOrder(system: TransitionSystem, checkTime: () => void = () => {}): VariableOrder {
+  const shared = sharedLocals(new Unfolding(new StateVector(system, components(system)), checkTime));
   const all = components(system, shared);
   const vector = new StateVector(system, all);
   const blocks: Block[] = [];
@@ -56,7 +57,7 @@ export function variableOrder(system: TransitionSystem): VariableOrder {
       blocks[known] = [...blocks[known]!, c];
     }
   });
-  const unfolding = new Unfolding(vector);
+  const unfolding = new Unfolding(vector, checkTime);
   const spans = collectSpans(unfolding, unfolding.edges, blockOf);
   const width = blocks.map((b) => b.length);
 
