@@ -15,11 +15,17 @@ export async function runPlan(plan: Plan, options: CheckOptions): Promise<CheckR
   process.on("SIGTERM", interrupt);
   const progress = await startProgress();
   try {
-    return await checkAll(plan, options, {
-      signal: controller.signal,
-      progress: (finished, total, running) => progress.update(finished, total, running),
-      dump: writeEvidence,
-    });
+    // The time limit is for the run as a whole: loading and recording the models have had their part of it.
+    const timeout = Math.max(0, options.timeout - performance.now() / 1000);
+    return await checkAll(
+      plan,
+      { ...options, timeout },
+      {
+        signal: controller.signal,
+        progress: (finished, total, running) => progress.update(finished, total, running),
+        dump: writeEvidence,
+      },
+    );
   } finally {
     progress.stop();
     process.off("SIGINT", interrupt);

@@ -38,9 +38,12 @@ function plainLines(): ProgressDisplay {
 }
 
 export function sentence(finished: number, total: number, running: ReadonlyMap<string, Progress>): string {
-  const now = [...running].map(
-    ([name, p]) => `${name}: ${count(p.states)} states, depth ${p.depth}, ${count(p.frontier)} to go`,
-  );
+  const now = [...running].map(([name, p]) => {
+    // Engines that do not enumerate know no more than how deep they are.
+    const states = p.states === 0 ? "" : `${count(p.states)} states, `;
+    const frontier = p.frontier === 0 ? "" : `, ${count(p.frontier)} to go`;
+    return `${name}: ${states}depth ${p.depth}${frontier}`;
+  });
   return `${finished} of ${total} checked${now.length > 0 ? `; ${now.join("; ")}` : ""}`;
 }
 

@@ -37,7 +37,7 @@ export const defaultReporter: Reporter = (report, context) => {
 function symbol(result: CheckResult): string {
   if (result.finding?.kind === "model-error") return "E!";
   const mark = { holds: "ok", violated: "x", vacuous: "~", inconclusive: "?" }[result.verdict];
-  return result.asExpected || result.verdict === "inconclusive" ? mark : `${mark}!`;
+  return isWrong(result) || isOpen(result) ? `${mark}!` : mark;
 }
 
 function paint(text: string, color: number, context: ReportContext): string {
@@ -125,10 +125,11 @@ function legend(checked: readonly Checked[]): string {
     ["ok", "holds"],
     ["x", "violated, as expected"],
     ["~", "vacuous, as expected"],
-    ["?", "inconclusive"],
+    ["?", "inconclusive, as expected"],
     ["ok!", "holds, not as expected"],
     ["x!", "VIOLATED, not as expected"],
     ["~!", "VACUOUS, not as expected"],
+    ["?!", "NOT DECIDED"],
     ["E!", "the model errs"],
   ];
   const entries = meanings.filter(([mark]) => used.has(mark)).map(([mark, meaning]) => `${mark} ${meaning}`);
@@ -141,20 +142,33 @@ function legend(checked: readonly Checked[]): string {
   return lines.join("\n");
 }
 
+/** Results left open for one and the same reason that are listed one by one; of more only the number is told. */
+const LISTED = 5;
+
 /** One paragraph for each result that is wrong or open. */
 function attention(report: CheckReport): string[] {
   const lines: string[] = [];
+  const name = (result: CheckResult): string => `${cellName(result, settingsOf(result))}, ${result.property}`;
+  const open = new Map<string, Checked[]>();
   for (const checked of report.checked) {
     const { result } = checked;
-    if (!isWrong(result) && !isOpen(result)) continue;
-    const where = `${cellName(result, difference(result, new Map()))}, ${result.property}`;
-    lines.push(
-      ...wrap(
-        `${isWrong(result) ? "not as expected" : "not decided"}: ${where}: ${verdictSentence(checked)}`,
-        100,
-        "    ",
-      ),
-    );
+    if (isWrong(result)) {
+      lines.push(...wrap(`not as expected: ${name(result)}: ${verdictSentence(checked)}`, 100, "    "));
+    } else if (isOpen(result)) {
+      const reason = result.reason ?? "";
+      open.set(reason, [...(open.get(reason) ?? []), checked]);
+    }
+  }
+  for (const [reason, group] of open) {
+    const [first] = group;
+    if (group.length > LISTED && first !== undefined) {
+      const text = `not decided: ${group.length} verdicts, the first of ${name(first.result)}: ${reason}`;
+      lines.push(...wrap(text, 100, "    "));
+      continue;
+    }
+    for (const checked of group) {
+      lines.push(...wrap(`not decided: ${name(checked.result)}: ${verdictSentence(checked)}`, 100, "    "));
+    }
   }
   for (const problem of report.problems) {
     const what = problem.kind === "internal" ? "INTERNAL ERROR" : "model error";

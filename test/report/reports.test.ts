@@ -125,6 +125,14 @@ test("more than five counterexamples are named, not printed", () => {
   expect(all.match(/Who waits for whom/g)).toHaveLength(7);
 });
 
+test("many results left open for one reason are told once, with their number", () => {
+  const part: Partial<CheckResult> = { verdict: "inconclusive", reason: "the time is over", asExpected: false };
+  const open = Array.from({ length: 9 }, (_, i) => checked({ ...part, property: `p${i}` }));
+  const text = REPORTERS["default"]!({ ...REPORT, checked: [...open, checked({ ...part, reason: "other" })] }, CONTEXT);
+  expect(text.match(/not decided: 9 verdicts/g)).toHaveLength(1);
+  expect(text).toContain("not decided: example broken two-tasks (udev=1 msleep=any), deadlock: inconclusive: other");
+});
+
 describe("json", () => {
   const schema = JSON.parse(readFileSync("schema/check.schema.json", "utf8"));
   const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: true }).compile(
