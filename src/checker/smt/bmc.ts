@@ -14,6 +14,8 @@ import { Unrolling } from "./unrolling.ts";
 export interface BoundedOptions {
   /** Candidates judged for each question, class and depth before the rest of them are left as a gap. */
   readonly candidates: number;
+  /** Partial order reduction. */
+  readonly reduction: boolean;
 }
 
 /** Steps named by selectors, as a schedule; the choices of a step are those of the location it starts from. */
@@ -91,10 +93,11 @@ export class BoundedSearch {
       // The step is asserted under a literal, so that the session stays useful when there is no such step.
       const go = `go@${k - 1}`;
       const step = this.unrolling.stepName(k - 1);
+      const order = k >= 2 && this.options.reduction ? this.unrolling.ordered(k - 2) : "true";
       const script = [
         this.unrolling.declareState(k),
         this.unrolling.declareStep(k - 1),
-        `(declare-const ${go} Bool)\n(assert (=> ${go} ${step}))`,
+        `(declare-const ${go} Bool)\n(assert (=> ${go} (and ${step} ${order})))`,
       ];
       await this.session.run(script.join("\n"), deadline);
       const answer = await check(this.session, `(check-sat-assuming (${go}))`, deadline);

@@ -273,7 +273,7 @@ export async function check(
   const agenda = new Agenda(encoding, asked, options);
   const method = options.method ?? "auto";
   const reasons: string[] = [];
-  const reach: Reach = { depth: -1, diameter: undefined };
+  const reach = new Reach();
   const sessions = new Set<SolverSession>();
   const open = (purpose: string): SolverSession => {
     const session = openSolver(options, purpose, options.memory ?? Number.POSITIVE_INFINITY);
@@ -300,6 +300,9 @@ export async function check(
   if (!agenda.finished) {
     const run: Run = { agenda, encoding, theory, options, open, deadline, reach, reasons };
     const strategies = [attempt("bounded model checking", () => searchGoals(run))];
+    if (method === "auto" || method === "k-induction") {
+      strategies.push(attempt("k-induction", () => proveByInduction(run)));
+    }
     if (agenda.questions.length > 0) strategies.push(attempt("candidates", () => searchCandidates(run)));
     if (method === "auto" || method === "spacer") strategies.push(attempt("spacer", () => proveByInvariants(run)));
     try {
@@ -319,18 +322,32 @@ export async function check(
     transitions: null,
     depth: reach.depth < 0 ? null : reach.depth,
     seconds: (Date.now() - started) / 1000,
-    reductions: [],
+    reductions: (options.reduction ?? true) ? ["partial-order"] : [],
     cut: {},
     outcomes,
   };
 }
 
 /** What the strategies tell each other about the depth. */
-interface Reach {
+class Reach {
   /** Depth up to which no open goal is reachable; -1 before the first. */
-  depth: number;
+  depth = -1;
   /** Every reachable state is within so many steps, once that is known, and by which method. */
   diameter: { readonly depth: number; readonly method: string } | undefined;
+  /** The search for goals goes no deeper. */
+  ended = false;
+  private waiting: (() => void)[] = [];
+
+  /** Resolves at the next `wake`. */
+  change(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  wake(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
 }
 
 interface Run {
@@ -344,40 +361,51 @@ interface Run {
   readonly reasons: string[];
 }
 
-/** Bounded model checking of the goals depth by depth, with k-induction in step where it is wanted. */
+/** Every reachable state is within so many steps: what is open is unreachable. */
+function exhausted(run: Run, depth: number, method: string): void {
+  run.reach.diameter ??= { depth, method };
+  for (const g of run.agenda.goals) if (g.status.is === "open") g.status = { is: "unreachable", method };
+}
+
+/** Bounded model checking of the goals, depth by depth. */
 async function searchGoals(run: Run): Promise<void> {
   const { agenda, encoding, theory, options, open, deadline, reach } = run;
-  const method = options.method ?? "auto";
-  const settings = { candidates: 0 };
-  const search = new BoundedSearch(encoding, theory, open("bmc"), options, agenda.goals, [], settings);
-  let induction: Induction | undefined;
-  if (method === "auto" || method === "k-induction") {
-    induction = new Induction(encoding, theory, open("k-induction"), options, agenda.goals);
-  }
-  const started = Date.now();
-  const exhausted = (depth: number, by: string): void => {
-    reach.diameter ??= { depth, method: by };
-    for (const g of agenda.goals) if (g.status.is === "open") g.status = { is: "unreachable", method: by };
-  };
-  const last = options.depth ?? 100;
-  while (search.depth < last) {
-    await search.next(deadline);
-    reach.depth = search.depth;
-    agenda.changed();
-    options.progress?.({ states: 0, transitions: 0, depth: search.depth, frontier: 0 });
-    if (search.exhausted) return exhausted(search.depth, "bmc");
-    if (agenda.finished) return;
-    if (induction === undefined) continue;
-    try {
-      // In the portfolio a proof attempt may cost about what the search itself costs.
-      const limit = method === "auto" ? Date.now() + Math.max(2000, Date.now() - started) : deadline;
-      const step = await induction.next(Math.min(limit, deadline));
-      for (const g of step.proved) if (g.status.is === "open") g.status = { is: "unreachable", method: "k-induction" };
-      if (step.exhausted) return exhausted(search.depth, "k-induction");
-    } catch (error) {
-      if (!(error instanceof SolverFailure) || method !== "auto") throw error;
-      induction = undefined;
+  const search = new BoundedSearch(encoding, theory, open("bmc"), options, agenda.goals, [], {
+    candidates: 0,
+    reduction: options.reduction ?? true,
+  });
+  try {
+    const last = options.depth ?? 100;
+    while (search.depth < last) {
+      // Known from another strategy: there is nothing beyond.
+      if (reach.diameter !== undefined && search.depth >= reach.diameter.depth) {
+        exhausted(run, search.depth, reach.diameter.method);
+        return;
+      }
+      await search.next(deadline);
+      reach.depth = search.depth;
+      agenda.changed();
+      reach.wake();
+      options.progress?.({ states: 0, transitions: 0, depth: search.depth, frontier: 0 });
+      if (search.exhausted) exhausted(run, search.depth, "bmc");
+      if (agenda.finished) return;
     }
+  } finally {
+    reach.ended = true;
+    reach.wake();
+  }
+}
+
+/** k-induction, each k once bounded model checking has found that depth free of open goals. */
+async function proveByInduction(run: Run): Promise<void> {
+  const { agenda, encoding, theory, options, open, deadline, reach } = run;
+  const induction = new Induction(encoding, theory, open("k-induction"), options, agenda.goals);
+  for (let k = 0; ; k++) {
+    while (reach.depth < k && !reach.ended) await reach.change();
+    if (reach.depth < k || agenda.finished) return;
+    const step = await induction.next(deadline);
+    for (const g of step.proved) if (g.status.is === "open") g.status = { is: "unreachable", method: "k-induction" };
+    if (step.exhausted) return exhausted(run, k, "k-induction");
     if (agenda.finished) return;
   }
 }
@@ -386,7 +414,7 @@ async function searchGoals(run: Run): Promise<void> {
 async function searchCandidates(run: Run): Promise<void> {
   const { agenda, encoding, theory, options, open, deadline, reach } = run;
   const questions = agenda.questions;
-  const settings = { candidates: options.candidates ?? 64 };
+  const settings = { candidates: options.candidates ?? 64, reduction: options.reduction ?? true };
   const beyond = (depth: number): boolean => reach.diameter !== undefined && depth >= reach.diameter.depth;
   const search = new BoundedSearch(encoding, theory, open("candidates"), options, [], questions, settings);
   while (!search.exhausted && !beyond(search.depth)) {

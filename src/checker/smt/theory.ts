@@ -15,7 +15,7 @@ export interface Theory {
    */
   readonly print: (term: Term, rename?: Rename) => string;
   /** Several terms with their shared subterms as definitions, for where `let` will not do. */
-  readonly linearize: (terms: readonly Term[]) => Linear;
+  readonly linearize: (terms: readonly Term[], rename?: Rename) => Linear;
   /** That a symbol's value lies in its interval, where its sort alone does not say so; "" where it does. */
   readonly range: (symbol: Term, text: string) => string;
 }
@@ -68,7 +68,7 @@ function linearize(roots: readonly Term[], node: Node, rename: Rename): Linear {
     const own = node(t, (a) => text.get(a) as string, symbol);
     const below = t.args.reduce((m, a) => Math.max(m, level.get(a) as number), 0);
     if (t.args.length > 0 && (uses.get(t) as number) > 1) {
-      const name = `t${t.id}`;
+      const name = quoted(rename(`%${t.id}`));
       definitions.push({ name, term: t, text: own, level: below });
       text.set(t, name);
       level.set(t, below + 1);
@@ -271,7 +271,7 @@ export const bitVectors: Theory = {
   name: "bit-vectors",
   sort: (s) => (s.bool ? "Bool" : `(_ BitVec ${width(s)})`),
   print: (t, rename = (n) => n) => print(t, bitVectorNode, rename),
-  linearize: (list) => linearize(list, bitVectorNode, (n) => n),
+  linearize: (list, rename = (n) => n) => linearize(list, bitVectorNode, rename),
   range: (s, text) => {
     if (s.bool) return "";
     const w = width(s);
@@ -291,7 +291,7 @@ export const integers: Theory = {
   name: "integers",
   sort: (s) => (s.bool ? "Bool" : "Int"),
   print: (t, rename = (n) => n) => print(t, integerNode, rename),
-  linearize: (list) => linearize(list, integerNode, (n) => n),
+  linearize: (list, rename = (n) => n) => linearize(list, integerNode, rename),
   range: (s, text) => {
     if (s.bool) return "";
     const parts: string[] = [];

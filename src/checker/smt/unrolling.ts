@@ -1,5 +1,5 @@
 /** SMT-LIB 2 text about runs of a system: constants for the states and steps of a path, and what is said of them. */
-import type { Encoding } from "./encode.ts";
+import type { Encoding, Leaf } from "./encode.ts";
 import type { Term } from "./term.ts";
 import { quoted, type Theory } from "./theory.ts";
 
@@ -14,34 +14,67 @@ export function selectors(encoding: Encoding): { readonly who: Term; readonly wh
 
 const primed = (name: string): string => `${name}'`;
 
+/** By leaf: it is the one that the selectors name. Errors end their path and are no steps. */
+function firings(encoding: Encoding): { readonly leaf: Leaf; readonly fires: Term }[] {
+  const { terms } = encoding;
+  const { who, what } = selectors(encoding);
+  return encoding.leaves
+    .filter((leaf) => !leaf.error)
+    .map((leaf) => ({
+      leaf,
+      fires: terms.and(
+        terms.eq(who, terms.number(leaf.thread)),
+        terms.eq(what, terms.number(leaf.choice)),
+        leaf.enabled,
+      ),
+    }));
+}
+
 /** The step relation: one formula over the state, the selectors and the primed state. */
 export function stepRelation(encoding: Encoding): Term {
   const { terms } = encoding;
-  const { who, what } = selectors(encoding);
-  const writers = new Map<Term, [Term, Term][]>();
-  const fired: Term[] = [];
-  for (const leaf of encoding.leaves) {
-    if (leaf.error) continue;
-    const fires = terms.and(
-      terms.eq(who, terms.number(leaf.thread)),
-      terms.eq(what, terms.number(leaf.choice)),
-      leaf.enabled,
-    );
-    fired.push(fires);
+  const writers = new Map<Term, Map<Term, Term[]>>();
+  const fired = firings(encoding);
+  for (const { leaf, fires } of fired) {
     for (const [symbol, value] of leaf.updates) {
-      const list = writers.get(symbol);
-      if (list === undefined) writers.set(symbol, [[fires, value]]);
-      else list.push([fires, value]);
+      const byValue = writers.get(symbol) ?? new Map<Term, Term[]>();
+      writers.set(symbol, byValue);
+      byValue.set(value, [...(byValue.get(value) ?? []), fires]);
     }
   }
   const next = encoding.state.map((symbol) => {
-    const byValue = new Map<Term, Term[]>();
-    for (const [fires, value] of writers.get(symbol) ?? []) byValue.set(value, [...(byValue.get(value) ?? []), fires]);
     let value = symbol;
-    for (const [v, conditions] of byValue) value = terms.ite(terms.or(...conditions), v, value);
+    for (const [v, conditions] of writers.get(symbol) ?? []) value = terms.ite(terms.or(...conditions), v, value);
     return terms.eq(terms.symbol(primed(symbol.name), symbol.lo, symbol.hi), value);
   });
-  return terms.and(terms.or(...fired), ...next);
+  return terms.and(terms.or(...fired.map((f) => f.fires)), ...next);
+}
+
+function symbolsOf(term: Term, seen: Set<Term>): void {
+  if (seen.has(term)) return;
+  seen.add(term);
+  for (const a of term.args) symbolsOf(a, seen);
+}
+
+/** By state symbol that a step of one thread writes and another thread uses: that a step writes it; that it uses it. */
+function conflicts(encoding: Encoding): { readonly writes: Term; readonly uses: Term }[] {
+  const { terms } = encoding;
+  const found = new Map(encoding.state.map((s) => [s, { writes: [] as Term[], uses: [] as Term[], who: new Set() }]));
+  for (const { leaf, fires } of firings(encoding)) {
+    const read = new Set<Term>();
+    symbolsOf(leaf.enabled, read);
+    for (const value of leaf.updates.values()) symbolsOf(value, read);
+    for (const [symbol, access] of found) {
+      const writes = leaf.updates.has(symbol);
+      if (!writes && !read.has(symbol)) continue;
+      if (writes) access.writes.push(fires);
+      access.uses.push(fires);
+      access.who.add(leaf.thread);
+    }
+  }
+  return [...found.values()]
+    .filter((a) => a.who.size > 1 && a.writes.length > 0)
+    .map((a) => ({ writes: terms.or(...a.writes), uses: terms.or(...a.uses) }));
 }
 
 /** Stands for the number of a state in texts printed once and used at every depth. */
@@ -60,6 +93,8 @@ export class Unrolling {
   private readonly range: string;
   private readonly predicates: string;
   private readonly step: string;
+  private readonly conflicts: number;
+  private readonly inOrder: string;
 
   constructor(encoding: Encoding, theory: Theory, predicates: ReadonlyMap<string, Term>) {
     this.encoding = encoding;
@@ -74,10 +109,21 @@ export class Unrolling {
       .map(([name, term]) => `(define-fun ${quoted(here(name))} () Bool\n ${theory.print(term, here)})`)
       .join("\n");
     const primedNames = new Set(encoding.state.map((s) => primed(s.name)));
-    const relation = theory.print(stepRelation(encoding), (name) =>
-      primedNames.has(name) ? name.slice(0, -1) + NEXT : here(name),
+    const shared = conflicts(encoding);
+    this.conflicts = shared.length;
+    const { definitions, texts } = theory.linearize(
+      [stepRelation(encoding), ...shared.flatMap((s) => [s.writes, s.uses])],
+      (name) => (primedNames.has(name) ? name.slice(0, -1) + NEXT : here(name)),
     );
-    this.step = `${declare(who)}${declare(what)}\n(define-fun ${quoted(here("step"))} () Bool\n ${relation})`;
+    const names = ["step", ...shared.flatMap((_, i) => [`writes ${i}`, `uses ${i}`])];
+    this.step = [
+      `${declare(who)}${declare(what)}`,
+      ...definitions.map((d) => `(define-fun ${d.name} () ${theory.sort(d.term)} ${d.text})`),
+      ...texts.map((text, i) => `(define-fun ${quoted(here(names[i] ?? ""))} () Bool\n ${text})`),
+    ].join("\n");
+    const { terms } = encoding;
+    const later = terms.symbol(primed(who.name), who.lo, who.hi);
+    this.inOrder = theory.print(terms.le(who, later), (name) => (name === who.name ? here(name) : who.name + NEXT));
   }
 
   /** Declares the constants of state k and defines its predicates. */
@@ -98,6 +144,20 @@ export class Unrolling {
   /** Step k leads from state k to state k + 1. */
   stepName(k: number): string {
     return this.predicate("step", k);
+  }
+
+  /**
+   * Steps k and k + 1 are in the order of their threads or do not commute (a partial order reduction: Wang, Yang,
+   * Kahlon, Gupta 2008). Of the orders in which independent steps lead from one state to another, always by as many
+   * steps, one is left, so no state is lost at any depth; but only of paths whose states in between do not matter.
+   */
+  ordered(k: number): string {
+    const clash = Array.from({ length: this.conflicts }, (_, i) => {
+      const [w, u] = [`writes ${i}`, `uses ${i}`];
+      const name = (p: string, at: number): string => this.predicate(p, at);
+      return `(and ${name(w, k)} ${name(u, k + 1)}) (and ${name(u, k)} ${name(w, k + 1)})`;
+    });
+    return `(or ${instance(this.inOrder, k)} ${clash.join(" ")} false)`;
   }
 
   /** A predicate of state k. */
