@@ -25,7 +25,6 @@ import {
 import { dm_request } from "./dm.ts";
 import { bdev, bdget_may_fail, bio, block_device, code, first_request, md, PG_dirty } from "./objects.ts";
 import { eio, suspend } from "./observed.ts";
-import { waits_legitimately } from "./properties.ts";
 
 /**
  * bi_end_io lets the waiters go on and drops the last reference to the bio, in one step: whoever still touches the bio
@@ -53,10 +52,13 @@ export const bio_endio = fn(
   },
 );
 
-/** Until the bio has ended: wait_on_page_writeback(), or the wait in a direct read. */
+/**
+ * An application waits until its bio has ended: wait_on_page_writeback(), or the wait in a direct read. Without a path
+ * that may be for ever, and is its lot; whether the bio was lost meanwhile is asked of the bio.
+ */
 export const wait_on_bio = fn("wait_on_page_writeback", { at: "mm/filemap.c" }, () => {
   wait_until("wait_on_page_writeback(page)", () => first_request.done.now, {
-    resting: () => waits_legitimately(first_request),
+    resting: () => first_request.done.now.not(),
   });
 });
 
@@ -104,7 +106,8 @@ export const writepages = fn("do_writepages", { at: "mm/page-writeback.c" }, () 
 /** freeze_bdev(): the file system's dirty page is written, and waited for. bd_mount_sem is left to dm-lockfs. */
 export const lock_fs = fn("lock_fs", { at: "drivers/md/dm.c" }, () => {
   writepages();
-  wait_on_bio();
+  // whoever suspends must get on
+  wait_until("wait_on_page_writeback(page)", () => first_request.done.now);
   set_bit(md.FROZEN);
 });
 

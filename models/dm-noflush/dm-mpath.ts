@@ -1,9 +1,10 @@
 /**
  * drivers/md/dm-mpath.c before the patch, with no path left: nr_valid_paths and current_pgpath stay 0, so that nothing
- * is ever remapped.
+ * is ever remapped. What is done under m->lock is one step: all who touch these fields hold it.
  */
 import {
   atomically,
+  type Bool,
   bio_list_add,
   bio_list_get,
   bool,
@@ -12,6 +13,7 @@ import {
   for_each_bio,
   global,
   If,
+  type Int,
   inc,
   local,
   ptr,
@@ -64,10 +66,13 @@ export const map_io = fn(
   ({ clone, was_queued }) => {
     const r = local("r", code, "0");
     const flags = spin_lock_irqsave(m.lock);
-    If(was_queued, () => {
-      dec(m.queue_size, under);
+    let queue_if_no_path!: Bool;
+    atomically("m->queue_size, m->queue_if_no_path", () => {
+      If(was_queued, () => {
+        dec(m.queue_size, under);
+      });
+      queue_if_no_path = read(m.queue_if_no_path, under);
     });
-    const queue_if_no_path = read(m.queue_if_no_path, under);
     If(
       queue_if_no_path,
       () => {
@@ -102,16 +107,19 @@ export const queue_if_no_path = fn(
   { at: MPATH, params: { queue_if_no_path: bool, save_old_value: bool } },
   ({ queue_if_no_path, save_old_value }) => {
     const flags = spin_lock_irqsave(m.lock);
-    If(
-      save_old_value,
-      () => {
-        const old = read(m.queue_if_no_path, under);
-        write(m.saved_queue_if_no_path, old, under);
-      },
-      () => write(m.saved_queue_if_no_path, queue_if_no_path, under),
-    );
-    write(m.queue_if_no_path, queue_if_no_path, under);
-    const size = read(m.queue_size, under);
+    let size!: Int;
+    atomically("m->saved_queue_if_no_path, m->queue_if_no_path", () => {
+      If(
+        save_old_value,
+        () => {
+          const old = read(m.queue_if_no_path, under);
+          write(m.saved_queue_if_no_path, old, under);
+        },
+        () => write(m.saved_queue_if_no_path, queue_if_no_path, under),
+      );
+      write(m.queue_if_no_path, queue_if_no_path, under);
+      size = read(m.queue_size, under);
+    });
     If(queue_if_no_path.not().and(size.ne(0)), () => queue_work(kmultipathd, process_queued_ios_work));
     spin_unlock_irqrestore(m.lock, flags);
   },
@@ -123,8 +131,10 @@ export const multipath_presuspend = fn("multipath_presuspend", { at: MPATH }, ()
 
 export const multipath_resume = fn("multipath_resume", { at: MPATH }, () => {
   const flags = spin_lock_irqsave(m.lock);
-  const saved = read(m.saved_queue_if_no_path, under);
-  write(m.queue_if_no_path, saved, under);
+  atomically("m->queue_if_no_path = m->saved_queue_if_no_path", () => {
+    const saved = read(m.saved_queue_if_no_path, under);
+    write(m.queue_if_no_path, saved, under);
+  });
   spin_unlock_irqrestore(m.lock, flags);
 });
 
@@ -145,10 +155,10 @@ export const dispatch_queued_ios = fn("dispatch_queued_ios", { at: MPATH }, () =
 export const process_queued_ios = fn("process_queued_ios", { at: MPATH }, () => {
   const flags = spin_lock_irqsave(m.lock);
   const must_queue = local("must_queue", bool, true);
-  const size = read(m.queue_size, under);
-  If(size.ne(0), () => {
+  atomically("m->queue_size, m->queue_if_no_path", () => {
+    const size = read(m.queue_size, under);
     const queue = read(m.queue_if_no_path, under);
-    If(queue.not(), () => must_queue.set(false));
+    If(size.ne(0).and(queue.not()), () => must_queue.set(false));
   });
   spin_unlock_irqrestore(m.lock, flags);
   If(must_queue.value.not(), () => dispatch_queued_ios());

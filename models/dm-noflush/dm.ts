@@ -164,13 +164,18 @@ export const clone_endio = fn(
   { at: DM, params: { tio: ptr(target_io), error: code } },
   ({ tio, error }) => {
     const verdict = local("error", code, error);
-    const ti = read(tio.ti);
+    let ti!: ReturnType<typeof target_io.object>["ti"]["now"];
+    let io!: ReturnType<typeof dm_io.object>;
+    // neither changes while the clone lives
+    atomically("tio->ti, tio->io", () => {
+      ti = read(tio.ti);
+      io = read(tio.io);
+    });
     If(ti.eq("multipath"), () => {
       const r = multipath_end_io({ clone: tio, error });
       If(r.eq("DM_ENDIO_INCOMPLETE"), () => Return());
       If(r.ne("0"), () => verdict.set(r));
     });
-    const io = read(tio.io);
     dec_pending({ io, error: verdict.value });
     free_clone({ tio });
   },
@@ -178,9 +183,10 @@ export const clone_endio = fn(
 
 /** io_lock is held. One target, and no bio that spans two of its boundaries: one clone. */
 export const __split_bio = fn("__split_bio", { at: DM, params: { bio: ptr(bio) } }, ({ bio: original }) => {
-  // Nobody else sees io or the clone before it is mapped.
-  const io = alloc(dm_io, { call: "alloc_io(md)" });
-  atomically("io->error = 0; io->io_count = 1; io->bio = bio", () => {
+  // Nobody else sees io or the clone before the clone is mapped.
+  let io!: ReturnType<typeof dm_io.object>;
+  atomically("io = alloc_io(md); io->error = 0; io->io_count = 1; io->bio = bio", () => {
+    io = alloc(dm_io);
     write(io.error, "0");
     atomic_set(io.io_count, 1);
     write(io.bio, original);
@@ -189,8 +195,9 @@ export const __split_bio = fn("__split_bio", { at: DM, params: { bio: ptr(bio) }
   atomic_inc(md.pending);
 
   // __clone_and_map(), __map_bio()
-  const tio = alloc(target_io, { call: "alloc_tio(md), clone_bio(bio)" });
-  atomically("tio->io = io; atomic_inc(&tio->io->io_count)", () => {
+  let tio!: ReturnType<typeof target_io.object>;
+  atomically("tio = alloc_tio(md); clone_bio(bio); tio->io = io; atomic_inc(&tio->io->io_count)", () => {
+    tio = alloc(target_io);
     write(tio.io, io);
     atomic_inc(io.io_count);
   });

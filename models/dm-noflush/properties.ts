@@ -1,9 +1,8 @@
 /** What is asked, beside the ready-made properties. */
 import { atRest, Bool, noFinding } from "lockstep";
-import { BIOS, bio, first_request, IOS, m, md, request, target_io } from "./objects.ts";
+import { BIOS, bio, IOS, m, md, request, target_io } from "./objects.ts";
 
 type Bio = ReturnType<typeof bio.object>;
-type Request = ReturnType<typeof request.object>;
 
 function slot(v: number): { e: "const"; v: number } {
   return { e: "const", v };
@@ -27,11 +26,6 @@ function waits_in_target(b: Bio): Bool {
 /** It waits for a path, or for a resume. */
 function waits(b: Bio): Bool {
   return waits_in_target(b).or(md.deferred.has(b).and(md.SUSPENDED.now));
-}
-
-/** The bio of this request waits where waiting is its lot. */
-export function waits_legitimately(r: Request = first_request): Bool {
-  return any(bios().map((b) => alive(b).and(b.bi_private.now.eq(r)).and(waits(b))));
 }
 
 export const lostBio = atRest(

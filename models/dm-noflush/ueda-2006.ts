@@ -5,6 +5,7 @@
 import {
   atomic_dec_and_test,
   atomically,
+  type Bool,
   bio_list_add,
   bio_list_init,
   bio_list_merge_head,
@@ -227,9 +228,13 @@ export const ueda_2006: readonly Replacement[] = [
     __must_push_back,
     () => {
       // The same: not between presuspend and resume, so the flag need not be looked at.
-      const queue = read(m.queue_if_no_path, { under: m.lock });
-      const saved = read(m.saved_queue_if_no_path, { under: m.lock });
-      If(queue.eq(saved), () => Return(false));
+      let same!: Bool;
+      atomically("m->queue_if_no_path != m->saved_queue_if_no_path", () => {
+        const queue = read(m.queue_if_no_path, { under: m.lock });
+        const saved = read(m.saved_queue_if_no_path, { under: m.lock });
+        same = queue.eq(saved);
+      });
+      If(same, () => Return(false));
       Return(dm_noflush_suspending());
     },
     { at: MPATH },
