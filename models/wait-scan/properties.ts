@@ -22,7 +22,10 @@ export const waiterLivelock = livelock(
   () => ended("insmod"),
 );
 
-/** Whatever scans begin later. */
+/**
+ * Whatever scans begin later. Every thread is weakly fair; the spinlock, held for a few instructions, is said to serve
+ * its waiters, because otherwise its unfairness would hide what the design of the wait is worth.
+ */
 export const boundedWait = temporal(
   "bounded-wait",
   {
@@ -33,6 +36,7 @@ export const boundedWait = temporal(
     triggerWhat: "the wait",
   },
   () => eventually(ended("insmod")),
+  { strongWaits: ["spinlock"] },
 );
 
 /** The read of the partition table is owed by nobody any more; the waiter must be able to return all the same. */

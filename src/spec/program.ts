@@ -101,6 +101,24 @@ export interface Alternative {
   readonly name?: string;
 }
 
+/** The kinds of wait of the primitives (Wait.kind); a model may have others. */
+export const WAIT_KINDS = [
+  "mutex",
+  "spinlock",
+  "rwsem",
+  "semaphore",
+  "bkl",
+  "completion",
+  "wait-queue",
+  "workqueue",
+  "worker",
+  "freeze",
+  "sysfs",
+  "bio",
+  "event",
+  "msleep",
+] as const;
+
 /** What a thread waits for while no alternative of its step is enabled. */
 export interface Wait {
   /** Text for people, e.g. `lo->lo_ctl_mutex`. */

@@ -1,7 +1,15 @@
 /** Properties with their names resolved. */
 import { ModelError } from "../model-error.ts";
 import { nearestNames } from "../nearest.ts";
-import type { Check, Expr, Fairness, PropertyDecl, Site, Temporal } from "../program.ts";
+import {
+  type Check,
+  type Expr,
+  type Fairness,
+  type PropertyDecl,
+  type Site,
+  type Temporal,
+  WAIT_KINDS,
+} from "../program.ts";
 import type {
   SysCheck,
   SysExpr,
@@ -97,11 +105,14 @@ function lowerFairness(fairness: Fairness, site: Site, context: PropertyContext)
   const all = context.threads.map((_, t) => t);
   const named = fairness.strongThreads.map((name) => threadNamed(name, context, site));
   const strong: { thread: number; locations?: readonly number[] }[] = [];
-  const kinds = new Set(context.programs.flatMap((p) => p.locations.map((l) => l.wait?.kind ?? "")));
+  const kinds = new Set<string>(WAIT_KINDS);
+  for (const { locations } of context.programs) {
+    for (const { wait } of locations) if (wait?.kind !== undefined) kinds.add(wait.kind);
+  }
   for (const kind of fairness.strongWaits) {
     if (!kinds.has(kind))
       throw new ModelError(
-        `Strong fairness is asked for waits of kind "${kind}", but no thread waits so.${nearestNames(
+        `Strong fairness is asked for waits of kind "${kind}", which is no kind of wait.${nearestNames(
           kind,
           [...kinds].filter((k) => k !== ""),
         )}`,
