@@ -156,6 +156,15 @@ test("more openers do not change what is found", async () => {
   expect(() => recorded("v4.0", "set-status-vs-open", { sizes: { openers: 9 } })).toThrow(/openers=9/);
 });
 
+test.each([
+  ["wilson-2015", "set-status-vs-open", "violated", "needs no early wake-up: the test of the mutex is stale"],
+  ["lei-2015-return", "set-status-vs-open", "holds", "needs sleeps that end before udev is done"],
+  ["lei-2015-return", "set-status-vs-open-vs-remove", "violated", "needs none: nobody in the ring can go on"],
+])("no-ebusy of %s, %s with msleep=quiescent: %s, for it %s", async (variant, scenario, verdict) => {
+  const exploration = await checked(recorded(variant, scenario, { switches: { msleep: "quiescent" } }));
+  expect(exploration.outcomes.find((o) => o.property === "no-ebusy")?.verdict).toBe(verdict);
+});
+
 test("every step of the model runs somewhere, but for unlocking on the way out of an error nobody meets", () => {
   const ran = new Map<string, boolean>();
   const key = (site: Site) => `${site.file}:${site.line}:${site.column}`;
