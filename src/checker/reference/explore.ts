@@ -157,12 +157,15 @@ function decideDeadlock(interpreter: Interpreter, graph: Graph, property: Proper
   return outcome.verdict === "violated" ? outcome : decideNever(graph, property, all, findingOf);
 }
 
-/** For each node the threads that are blocked there and have no live move in any known state after it. */
+/**
+ * For each node the threads that are blocked there and, in every known state after it, neither have a live move nor
+ * have come to a resting wait.
+ */
 export function doomedThreads(program: Program, graph: Graph): number[][] {
   const doomed: number[][] = graph.nodes.map(() => []);
   for (const thread of program.threads.keys()) {
     if (!graph.nodes.some((node) => node.blocked.includes(thread))) continue;
-    const moves = canReach(graph, (node) => node.live.includes(thread));
+    const moves = canReach(graph, (node) => node.live.includes(thread) || node.resting.includes(thread));
     for (const [id, node] of graph.nodes.entries()) {
       if (node.blocked.includes(thread) && !moves[id]) doomed[id]!.push(thread);
     }

@@ -16,6 +16,8 @@ export interface Node {
   live: readonly number[];
   /** Threads that are blocked. */
   blocked: readonly number[];
+  /** Threads at a resting wait. */
+  resting: readonly number[];
   /** A live move from here ends in the error state. */
   liveError: boolean;
 }
@@ -74,7 +76,7 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
     const key = stateKey(state);
     const known = ids.get(key);
     if (known !== undefined) return known;
-    const node: Node = { state, depth, expanded: false, live: [], blocked: [], liveError: false };
+    const node: Node = { state, depth, expanded: false, live: [], blocked: [], resting: [], liveError: false };
     nodes.push(parent === undefined ? node : { ...node, parent });
     ids.set(key, nodes.length - 1);
     return nodes.length - 1;
@@ -94,7 +96,8 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
       .filter((t) => !options.liveOnly || !t.optional);
     node.expanded = true;
     node.live = [...new Set(transitions.filter((t) => !t.optional).map((t) => t.step.thread))];
-    node.blocked = interpreter.blocked(node.state, node.live);
+    node.blocked = interpreter.standing(node.state, node.live, "blocked");
+    node.resting = interpreter.standing(node.state, node.live, "resting");
     for (const transition of transitions) {
       count++;
       for (const mark of transition.marks) marks.add(mark);

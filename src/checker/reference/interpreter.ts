@@ -219,10 +219,10 @@ export class Interpreter {
     return this.#next(state, thread)?.wait?.kind;
   }
 
-  /** The threads that are blocked (see ThreadStatus). `live`: those with an enabled transition that is not optional. */
-  blocked(state: State, live: readonly number[]): readonly number[] {
+  /** The threads with this status. `live`: those with an enabled transition that is not optional. */
+  standing(state: State, live: readonly number[], status: ThreadStatus["status"]): readonly number[] {
     return [...this.program.threads.keys()].filter(
-      (thread) => this.#standing(state, thread, live.includes(thread)) === "blocked",
+      (thread) => this.#standing(state, thread, live.includes(thread)) === status,
     );
   }
 
