@@ -2,7 +2,7 @@
  * Blocked and doomed threads, as sets of reachable states.
  *
  * A thread is blocked where it waits without a right to; it is doomed where it is blocked and in no state reachable
- * over live edges can move. A doomed thread is settled if it waits for nobody in particular or for a thread that has no
+ * over live edges can move or waits with a right to. A doomed thread is settled if it waits for nobody in particular or for a thread that has no
  * live move there.
  */
 import type { SysThread, TransitionSystem } from "../../spec/transition-system.ts";
@@ -67,17 +67,33 @@ export class StuckThreads {
 
   /**
    * As long as the thread has no live move it stays where it is, so only the states with it there and without a live
-   * move matter, and the first one in which it has one.
+   * move matter, and the first one in which it has one or has come to rest.
    */
   #doomedStates(blocked: number, t: number): number {
     const reached = this.#reached;
     const { store, terms, vector } = reached;
-    const live = this.#live[t]!;
+    const live = store.union(this.#live[t]!, this.#restingStates(t));
     const locations = this.#locations(t).flatMap((_, l) =>
       reached.filter(blocked, terms.isOneOf(vector.pc(t), [l])) === EMPTY ? [] : [l],
     );
     const stays = reached.filter(store.minus(reached.all, live), terms.isOneOf(vector.pc(t), locations));
     return reached.keep(store.minus(blocked, reached.canLeave(stays, live)));
+  }
+
+  /** Where the thread waits with a right to. */
+  #restingStates(t: number): number {
+    const reached = this.#reached;
+    const { store, terms, vector } = reached;
+    const thread = this.#system.threads[t]!;
+    const waiting = store.minus(reached.all, this.#live[t]!);
+    const runs = thread.keptOff === undefined ? terms.one : terms.not(reached.predicate(thread.keptOff));
+    let resting = EMPTY;
+    this.#locations(t).forEach((location, l) => {
+      if (location.wait?.resting === undefined || (isHandler(thread) && l === thread.initialLocation)) return;
+      const here = terms.isOneOf(vector.pc(t), [l]);
+      resting = store.union(resting, reached.filter(waiting, here, reached.predicate(location.wait.resting, t), runs));
+    });
+    return reached.keep(resting);
   }
 
   #locations(t: number) {
