@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { type CheckOptions, type CheckRun, planItems } from "../checker/check.ts";
+import { type CheckOptions, type CheckRun, planItems, type Selection } from "../checker/check.ts";
 import { ENGINE_OPTIONS, ENGINES, type EngineName } from "../checker/engine.ts";
 import { exitStatus } from "../checker/result.ts";
 import { displayPath } from "../load/source-position.ts";
@@ -79,9 +79,15 @@ async function runCheck(args: Arguments): Promise<number> {
     properties: args.list("property"),
     params,
   };
-  // With models that do not load, names they may have declared cannot be told from misspelt ones.
   const filtered = Object.values(filters).some((f) => f.length > 0);
-  const selection = selectionOf(loaded.models, loaded.models.length === 0 ? NO_FILTERS : filters);
+  let selection: Selection;
+  try {
+    selection = selectionOf(loaded.models, filters);
+  } catch (error) {
+    // The name may be one of a model that did not load; then that is what went wrong.
+    for (const { message } of loaded.problems) process.stderr.write(`lockstep: ${message}\n`);
+    throw error;
+  }
   const plan = planItems(loaded.models, selection);
   if (plan.items.length === 0 && plan.problems.length === 0 && loaded.problems.length === 0) {
     const why = filtered ? "each name exists, but no scenario has all of them" : "the models have no scenarios";
@@ -102,8 +108,6 @@ async function runCheck(args: Arguments): Promise<number> {
   }
   return exitStatus(run);
 }
-
-const NO_FILTERS = { variants: [], scenarios: [], properties: [], params: [] };
 
 export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | "shard"> {
   const engine: EngineName | "auto" = args.choice("engine", ["auto", ...ENGINES]) ?? "auto";

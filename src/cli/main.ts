@@ -21,11 +21,6 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 /** Runs one command line (without node and the script) and resolves to the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // A reader that closes early (`lockstep list | head`) is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-    throw error;
-  });
   try {
     return await dispatch(argv);
   } catch (error) {

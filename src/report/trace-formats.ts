@@ -10,12 +10,14 @@ export interface TraceContext {
   readonly version: string;
   /** The trace's file as the user would type it. */
   readonly file: string;
+  /** The value of every variable at the end, too; for the formats that show changes only. */
+  readonly full?: boolean;
 }
 
 export type TraceFormat = (trace: Trace, context: TraceContext) => string;
 
 export const TRACE_FORMATS: Readonly<Record<string, TraceFormat>> = {
-  text: (trace, context) => counterexampleText(trace, { file: context.file }),
+  text: (trace, context) => counterexampleText(trace, { file: context.file, full: context.full ?? false }),
   itf: (trace) => writeItf(trace),
   json: (trace) => `${JSON.stringify(trace, null, 2)}\n`,
   mermaid: (trace) => traceAsMermaid(trace),

@@ -2,6 +2,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { jest } from "@jest/globals";
+import { main } from "../../src/cli/main.ts";
 import { sentence } from "../../src/cli/progress.ts";
 
 const BIN = join(process.cwd(), "bin", "lockstep.js");
@@ -52,6 +54,7 @@ test("check: all models of the directory, a trace that replays, nothing on stder
   expect(replayed.stdout).toContain("still a violation of deadlock: deadlock");
   expect(lockstep(["show", file]).stdout).toContain(`Replay: npx lockstep replay ${file}`);
   expect(lockstep(["show", file, "--format", "itf"]).stdout).toBe(readFileSync(join(directory, file), "utf8"));
+  expect(lockstep(["show", file, "--full"]).stdout).toMatch(/State at the end:\n {2}lock_a = fwd\n/);
   expect(lockstep(["show", file, "--format", "mermaid"]).stdout).toMatch(/^sequenceDiagram\n/);
 });
 
@@ -147,6 +150,7 @@ describe("usage errors say what is wrong and what is near, and exit with 2", () 
     [["check", "--out", "a", "--out", "b"], /--out is given 2 times/],
     [["show"], /TRACE is missing: lockstep show TRACE/],
     [["show", "a", "b"], /unexpected argument b/],
+    [["show", "a", "--format", "itf", "--full"], /--full has no effect on --format itf/],
     [["show", "none.itf.json"], /none\.itf\.json: there is no such file/],
     [["replay", "package.json"], /it is JSON but no ITF trace/],
     [["simulate", "abba"], /say which variant: --variant crossed \| ordered/],
@@ -155,12 +159,24 @@ describe("usage errors say what is wrong and what is near, and exit with 2", () 
     [["compare", "abba", "crossed"], /CANDIDATE is missing/],
     [["compare", "abba", "crossed", "crossed"], /named twice/],
     [["export", "abba"], /say the format/],
-  ])("%j", (args, message) => {
-    const run = lockstep(args);
-    expect(run.stderr).toMatch(message);
-    expect(run.stderr).not.toMatch(/\n\s+at /);
-    expect(run.status).toBe(2);
-    expect(run.stdout).toBe("");
+  ])("%j", async (args, message) => {
+    // In this process: a process of its own for each would take most of the time of these tests.
+    const said: string[] = [];
+    const printed: string[] = [];
+    const stderr = jest.spyOn(process.stderr, "write").mockImplementation((text) => said.push(String(text)) > 0);
+    const stdout = jest.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
+    const before = process.cwd();
+    process.chdir(directory);
+    try {
+      expect(await main(args)).toBe(2);
+    } finally {
+      process.chdir(before);
+      stderr.mockRestore();
+      stdout.mockRestore();
+    }
+    expect(said.join("")).toMatch(message);
+    expect(said.join("")).not.toMatch(/\n\s+at /);
+    expect(printed).toEqual([]);
   });
 });
 
@@ -171,6 +187,10 @@ test("a model that does not load: its error with the position; what other models
   expect(run.stdout).toContain("odd.ts:1:1: a model file must export its protocol");
   expect(run.stdout).toContain("12 verdicts");
   expect(lockstep(["list", "odd.ts"])).toMatchObject({ status: 2 });
+  // A name that only the broken model could know: what went wrong is that it did not load.
+  const named = lockstep(["check", "odd.ts", "--variant", "v1"]);
+  expect(named.status).toBe(2);
+  expect(named.stderr).toMatch(/odd\.ts:1:1: a model file must export its protocol/);
 });
 
 test("type errors are one line each, before anything runs", () => {

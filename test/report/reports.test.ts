@@ -128,7 +128,7 @@ test("more than five counterexamples are named, not printed", () => {
 test("many results left open for one reason are told once, with their number", () => {
   const part: Partial<CheckResult> = { verdict: "inconclusive", reason: "the time is over", asExpected: false };
   const open = Array.from({ length: 9 }, (_, i) => checked({ ...part, property: `p${i}` }));
-  const text = REPORTERS["default"]!({ ...REPORT, checked: [...open, checked({ ...part, reason: "other" })] }, CONTEXT);
+  const text = REPORTERS.default!({ ...REPORT, checked: [...open, checked({ ...part, reason: "other" })] }, CONTEXT);
   expect(text.match(/not decided: 9 verdicts/g)).toHaveLength(1);
   expect(text).toContain("not decided: example broken two-tasks (udev=1 msleep=any), deadlock: inconclusive: other");
 });
