@@ -127,6 +127,15 @@ export function blockedThreads(system: TransitionSystem, s: ConcreteState, out: 
   });
 }
 
+/** Thread t, which has no live move, waits with a right to. */
+export function isResting(system: TransitionSystem, s: ConcreteState, t: number): boolean {
+  const thread = system.threads[t];
+  if (thread === undefined || (isHandler(thread) && !midRun(system, s, t))) return false;
+  if (thread.keptOff !== undefined && evaluate(thread.keptOff, s, t) !== 0) return false;
+  const resting = system.programs[thread.program]?.locations[s.pcs[t] ?? -1]?.wait?.resting;
+  return resting !== undefined && evaluate(resting, s, t) !== 0;
+}
+
 /** The id of the thread that holds what thread t waits for; 0: nobody in particular. */
 export function holderOf(system: TransitionSystem, s: ConcreteState, t: number): number {
   const thread = system.threads[t];

@@ -11,6 +11,7 @@ import {
   edges,
   evaluate,
   holderOf,
+  isResting,
   reaches,
 } from "./concrete.ts";
 import { type Encoding, isHandler, type Leaf } from "./encode.ts";
@@ -205,8 +206,8 @@ export function deadlockQuestion(encoding: Encoding, property: SysProperty, boun
       const holder = holderOf(system, s, t);
       const waitsInVain = holder === 0 || !out.some((e) => !e.optional && e.step.thread === holder - 1);
       if (!waitsInVain && !weak) continue;
-      const moves = (_: ConcreteState, from: readonly ConcreteEdge[]): boolean =>
-        from.some((e) => !e.optional && e.step.thread === t);
+      const moves = (after: ConcreteState, from: readonly ConcreteEdge[]): boolean =>
+        from.some((e) => !e.optional && e.step.thread === t) || isResting(system, after, t);
       const reach = reaches(system, s, moves, rescued[t] as Set<string>, bound);
       if (reach.found) continue;
       if (reach.cut) cut ??= `${system.threads[t]?.name} waits for ever unless a path that ends in an error goes on`;
