@@ -138,12 +138,13 @@ class Question {
   }
 
   fail(failure: SolverFailure): void {
-    this.broken ??= failure;
+    if (this.broken !== undefined) return;
+    this.broken = failure;
     const pending = this.pending;
     this.pending = undefined;
     clearTimeout(pending?.timer);
     this.kill();
-    pending?.reject(this.broken);
+    pending?.reject(failure);
   }
 }
 
