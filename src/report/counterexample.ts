@@ -236,6 +236,13 @@ function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}~`;
 }
 
+/** How much of a word too long for its line to put there: up to a bracket, a comma or an arrow if one is near. */
+function breakingPoint(word: string, room: number): number {
+  const head = word.slice(0, room);
+  const last = Math.max(...["(", ",", ">", "/"].map((mark) => head.lastIndexOf(mark)));
+  return last + 1 > room / 3 ? last + 1 : room;
+}
+
 /** Breaks at blanks; a word longer than the line is broken where it must be. Continuation lines get `indent`. */
 export function wrap(text: string, width: number, indent: string): string[] {
   const lines: string[] = [];
@@ -252,7 +259,7 @@ export function wrap(text: string, width: number, indent: string): string[] {
       line = indent;
     }
     while (line.length + rest.length > width) {
-      const room = width - line.length;
+      const room = breakingPoint(rest, width - line.length);
       lines.push(line + rest.slice(0, room));
       rest = rest.slice(room);
       line = indent;

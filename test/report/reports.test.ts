@@ -206,6 +206,7 @@ test("three threads fit into 100 columns of ASCII", () => {
 test("lines break at blanks, and in words that are too long", () => {
   expect(wrap("one two three", 7, "  ")).toEqual(["one two", "  three"]);
   expect(wrap("abcdefghij", 4, " ")).toEqual(["abcd", " efg", " hij"]);
+  expect(wrap("atomic_dec_and_test(&io->io_count)", 24, "  ")).toEqual(["atomic_dec_and_test(", "  &io->io_count)"]);
   expect(wrap("", 4, " ")).toEqual([""]);
 });
 
