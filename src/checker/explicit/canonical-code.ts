@@ -138,11 +138,11 @@ export function canonicalCode(system: TransitionSystem, layout: Layout, classes:
     for (let m = 0; m < size; m++) rewrite.push(`V[i${o}[${at(m)}]]=${id(m)};`);
     for (const b of owned) {
       const from = b.fields.map((field) => raw(field, `w${field.word}`));
-      rewrite.push(`${from.map((text, m) => `Y[${m}]=${text};`).join("")}`);
+      rewrite.push(`${from.map((text, m) => `moving[${m}]=${text};`).join("")}`);
       b.fields.forEach((field, m) => {
         const mask = maskOf(field.bits) << field.shift;
         const shift = field.shift === 0 ? "" : `<<${field.shift}`;
-        rewrite.push(`n${field.word}=n${field.word}&${~mask}|Y[${at(m)}]${shift};`);
+        rewrite.push(`n${field.word}=n${field.word}&${~mask}|moving[${at(m)}]${shift};`);
       });
     }
   });
@@ -158,7 +158,7 @@ export function canonicalCode(system: TransitionSystem, layout: Layout, classes:
   const most = classes.reduce((n, orbit) => Math.max(n, orbit.length), 0);
   const ids = classes.map((orbit, o) => `const I${o}=[${orbit.map((t) => t + 1).join()}];`).join("");
   return (
-    `const V=new Int32Array(${system.threads.length + 2}),Y=new Int32Array(${most});for(let k=0;k<V.length;k++)V[k]=k;` +
+    `const V=new Int32Array(${system.threads.length + 2}),moving=new Int32Array(${most});for(let k=0;k<V.length;k++)V[k]=k;` +
     `let permutation=0;${ids}` +
     `function canon(q){${out.join("")}if(!moved)return false;permutation=${number};` +
     `let ${words.map((w, k) => `n${k}=${w}`).join(",")};${rewrite.join("")}` +

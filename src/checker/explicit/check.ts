@@ -10,16 +10,17 @@ import { numberable } from "./canonical-code.ts";
 import { Clock } from "./clock.ts";
 import { GROUP, generate } from "./codegen.ts";
 import { classifyDeadlock } from "./deadlock.ts";
-import { firings } from "./evaluate.ts";
+import { decideTemporal } from "./fair-search.ts";
 import { initialState, layOut, pack, unpack } from "./layout.ts";
-import { scheduleTo, stepOf, type Way } from "./schedule.ts";
+import { scheduleTo, stepOf, transactions, type Way } from "./schedule.ts";
 import { Store } from "./store.ts";
 import { type Orbit, orbits, Permutations } from "./symmetry.ts";
+import { internalLocations } from "./transactions.ts";
 
 /** States between two looks at the clock. */
 const SLICE = 4096;
 
-type Stop = "time" | "memory" | "decided";
+type Stop = "time" | "memory" | "states" | "decided";
 
 /**
  * Explores the system breadth-first and decides the properties asked for.
@@ -28,7 +29,36 @@ type Stop = "time" | "memory" | "decided";
  * it throws nothing. With `reduction` off the whole graph is counted even after violations.
  */
 export async function check(system: TransitionSystem, options: SearchOptions): Promise<Exploration> {
-  return await new Run(system, options).explore();
+  const result = await explore(system, options, { transactions: options.reduction });
+  const temporal = system.properties.filter((p) => p.check.c === "temporal").map((p) => p.id);
+  const violated = result.outcomes
+    .filter((o) => o.verdict === "violated" && !temporal.includes(o.property))
+    .map((o) => o.property);
+  if (violated.length === 0 || !result.reductions.includes("transactions")) return result;
+  // Transactions count as one step, so a shorter schedule may exist: look again without them, within reason.
+  const again = await explore(
+    system,
+    { ...options, properties: violated, timeout: options.timeout - result.seconds },
+    { transactions: false, states: Math.max(200_000, 4 * (result.states ?? 0)) },
+  );
+  const shortest = (outcome: Outcome): Outcome => {
+    if (!violated.includes(outcome.property) || outcome.verdict !== "violated") return outcome;
+    const found = again.outcomes.find((o) => o.property === outcome.property);
+    return found?.verdict === "violated" && found.depthExact ? found : { ...outcome, depthExact: false };
+  };
+  return { ...result, outcomes: result.outcomes.map(shortest), seconds: result.seconds + again.seconds };
+}
+
+/** One search. What it finds with transactions is true, but a shorter schedule may exist whatever it says. */
+export async function explore(system: TransitionSystem, options: SearchOptions, plan: Plan): Promise<Exploration> {
+  return await new Run(system, options, plan).explore();
+}
+
+/** How one search goes about it. */
+export interface Plan {
+  readonly transactions: boolean;
+  /** Most states to find. */
+  readonly states?: number;
 }
 
 class Run {
@@ -46,6 +76,8 @@ class Run {
   readonly #store: Store;
   readonly #orbits: readonly Orbit[];
   readonly #permutations: Permutations;
+  readonly #plan: Plan;
+  readonly #internal: readonly (readonly boolean[])[];
   /** First state (in breadth-first order) at which something was seen. */
   readonly #findingAt = new Map<number, number>();
   readonly #brokenAt = new Map<SysProperty, number>();
@@ -53,8 +85,9 @@ class Run {
   /** Number of the first state of each level. */
   readonly #levels: number[] = [0];
 
-  constructor(system: TransitionSystem, options: SearchOptions) {
+  constructor(system: TransitionSystem, options: SearchOptions, plan: Plan) {
     this.#system = system;
+    this.#plan = plan;
     this.#options = options;
     this.#clock = new Clock(options);
     this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
@@ -67,6 +100,7 @@ class Run {
     this.#layout = layOut(system);
     const masks = this.#deadlock || this.#goals.length > 0;
     this.#orbits = this.#chooseOrbits();
+    this.#internal = this.#chooseInternal();
     this.#permutations = new Permutations(system.threads.length, this.#orbits);
     this.#generated = generate(system, this.#layout, {
       invariants: this.#invariants.map(exprOf),
@@ -74,6 +108,7 @@ class Run {
       goals: this.#goals.map(exprOf),
       masks,
       orbits: this.#orbits,
+      internal: this.#internal,
     });
     const total = system.threads.length + this.#goals.length;
     const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
@@ -97,9 +132,28 @@ class Run {
     if (!this.#options.reduction || !small) return [];
     const found = orbits(
       this.#system,
-      this.#properties.map((p) => p.check),
+      // Temporal properties have a search of their own.
+      this.#properties.map((p) => p.check).filter((c) => c.c !== "temporal"),
     );
     return numberable(found) ? found : [];
+  }
+
+  #chooseInternal(): readonly (readonly boolean[])[] {
+    if (!this.#plan.transactions) return [];
+    const internal = internalLocations(
+      this.#system,
+      this.#properties.map((p) => p.check),
+    );
+    // Threads that are exchanged must be treated alike.
+    for (const orbit of this.#orbits) {
+      const alike = internal[orbit[0]!]!.map((_, l) => orbit.every((t) => internal[t]![l]));
+      for (const t of orbit) internal[t] = alike;
+    }
+    return internal.some((locations) => locations.some((x) => x)) ? internal : [];
+  }
+
+  #reductions(): string[] {
+    return [...(this.#orbits.length > 0 ? ["symmetry"] : []), ...(this.#internal.length > 0 ? ["transactions"] : [])];
   }
 
   #break(property: SysProperty, state: number): void {
@@ -122,7 +176,7 @@ class Run {
       transitions,
       depth,
       seconds: this.#clock.seconds,
-      reductions: this.#orbits.length > 0 ? ["symmetry"] : [],
+      reductions: this.#reductions(),
       cut,
       outcomes,
     };
@@ -140,6 +194,7 @@ class Run {
       if (!search.run(SLICE)) return "memory";
       if (search.next() === levelEnd) {
         if (this.#options.reduction && this.#allViolated()) return "decided";
+        if (search.count() > (this.#plan.states ?? Number.POSITIVE_INFINITY)) return "states";
         if (search.count() > levelEnd) this.#levels.push(levelEnd);
         levelEnd = search.count();
         search.setLevelEnd(levelEnd);
@@ -219,12 +274,14 @@ class Run {
     }
     const errors = { ...this.#cut() };
     const lost = stop === undefined ? await this.#lost() : undefined;
+    const temporal = new Map(
+      (await decideTemporal(this.#system, this.#properties, this.#remaining())).map((o) => [o.property, o]),
+    );
     const outcomes = this.#properties.map((p): Outcome => {
-      const found = this.#violation(p, lost);
-      if (found !== undefined) return found;
-      if (p.check.c === "temporal") {
-        return { property: p.id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
-      }
+      const found = temporal.get(p.id);
+      if (found !== undefined) return found.verdict === "holds" ? this.#holds(p, errors) : found;
+      const violated = this.#violation(p, lost);
+      if (violated !== undefined) return violated;
       if (stop !== undefined) return { property: p.id, verdict: "inconclusive", reason: this.#stopped(stop) };
       const backward = p.check.c === "deadlock" || p.check.c === "stays-possible";
       if (backward && lost === undefined) {
@@ -233,6 +290,11 @@ class Run {
       return this.#holds(p, errors);
     });
     return outcomes;
+  }
+
+  /** What is left of the budgets for a second search. */
+  #remaining(): SearchOptions {
+    return { ...this.#options, timeout: Math.max(0, this.#options.timeout - this.#clock.seconds) };
   }
 
   #stopped(stop: Stop): string {
@@ -256,16 +318,16 @@ class Run {
   #edge(f: number): { finding: Finding; schedule: Schedule } {
     const state = this.#findingAt.get(f)!;
     const values = unpack(this.#layout, this.#store.states, state * this.#layout.words);
-    const firing = firings(this.#system, values).find((x) => x.findings.includes(f));
-    if (firing === undefined) throw new Error(`no transition of state ${state} has finding ${f}`);
+    const taken = [...transactions(this.#system, this.#internal, values)].find((x) => x.at(-1)!.findings.includes(f));
+    if (taken === undefined) throw new Error(`no transition of state ${state} has finding ${f}`);
     const { kind, message } = this.#system.findings[f]!;
     const way = this.#wayTo(state);
-    const last = stepOf(firing, way.names);
-    return { finding: { kind, message, thread: last.thread }, schedule: { steps: [...way.steps, last] } };
+    const steps = [...way.steps, ...taken.map((firing) => stepOf(firing, way.names))];
+    return { finding: { kind, message, thread: steps.at(-1)!.thread }, schedule: { steps } };
   }
 
   #wayTo(state: number): Way {
-    return scheduleTo(this.#system, this.#layout, this.#store, this.#search, this.#permutations, state);
+    return scheduleTo(this.#system, this.#layout, this.#store, this.#search, this.#permutations, this.#internal, state);
   }
 
   #violation(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {

@@ -30,6 +30,8 @@ export interface Question {
   readonly masks: boolean;
   /** Threads whose permutations are factored out. */
   readonly orbits: readonly Orbit[];
+  /** Per thread and location: its step runs at once after the one before it. */
+  readonly internal?: readonly (readonly boolean[])[];
 }
 
 /** The tables. A table slot is 0 or the number of a state plus 1. */
@@ -78,6 +80,11 @@ export interface Search {
   /** Looks the buffered successors up; how many there are. Their numbers are then in `numbers`. */
   resolve(): number;
   readonly numbers: Int32Array;
+  /** Fires one state alone: how many successors it has. Their numbers are in `numbers`, who moved in `movers`. */
+  edges(state: number): number;
+  readonly movers: Uint8Array;
+  /** Threads of a group that had a live transition in the state fired last. */
+  live(group: number): number;
   /** The state whose successor the i-th of them is; its complement for an optional transition. */
   sourceOf(i: number): number;
   /** With symmetry: the number of the permutation that made the i-th successor canonical, or -1. */
@@ -140,6 +147,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const bitsTotal = threads + question.goals.length;
   const groups = Math.max(1, Math.ceil(bitsTotal / GROUP));
   const groupMasks = range(groups).map((g) => maskOf(Math.min(GROUP, bitsTotal - g * GROUP)));
+  const internal = question.internal ?? [];
   const out: string[] = [];
 
   /** The text of a function over one state; `body` may use the words it asks of the writer. */
@@ -149,36 +157,48 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     const words = asArguments ? "" : declare(writer);
     return `function ${name}(${params}){${words}${writer.out.join("")}}`;
   };
-  const declare = (writer: CodeWriter): string =>
-    writer.used.size === 0 ? "" : `const ${[...writer.used].map((k) => `w${k}=S[p+${k}]`).join(",")};`;
+  const declare = (writer: CodeWriter, from = "S"): string =>
+    writer.used.size === 0 ? "" : `const ${[...writer.used].map((k) => `w${k}=${from}[p+${k}]`).join(",")};`;
 
-  const emit = (writer: CodeWriter, thread: number) => (scope: Scope, optional: boolean, error: number) => {
-    const group = Math.floor(thread / GROUP);
-    const live = optional ? "" : `L${group}|=${1 << (thread % GROUP)};`;
-    if (error >= 0) {
-      writer.out.push(`if(X[${error}]++===0)found(${error},c);${optional ? "" : "Z=1;"}${live}`);
-      return;
-    }
-    const text: string[] = [];
-    if (asArguments || W <= 8) {
-      for (const k of range(W)) text.push(`B[n${k ? `+${k}` : ""}]=${writer.word(scope, k)};`);
-    } else {
-      text.push(`for(let k=0;k<${W};k++)B[n+k]=S[p+k];`);
-      for (const k of range(W)) if (writer.changed(scope, k)) text.push(`B[n+${k}]=${writer.word(scope, k)};`);
-    }
-    text.push(`B[n+${W}]=${optional ? "~c" : "c"};n+=${stride};${live}`);
-    writer.out.push(text.join(""));
-  };
+  const emit =
+    (writer: CodeWriter, thread: number, inner: boolean) => (scope: Scope, optional: boolean, error: number) => {
+      const group = Math.floor(thread / GROUP);
+      if (inner && error >= 0) {
+        writer.out.push("failed=1;");
+        return;
+      }
+      const live = inner || optional ? "" : `L${group}|=${1 << (thread % GROUP)};`;
+      if (error >= 0) {
+        writer.out.push(`if(X[${error}]++===0)found(${error},c);${optional ? "" : "Z=1;"}${live}`);
+        return;
+      }
+      const text: string[] = [];
+      if (asArguments || W <= 8) {
+        for (const k of range(W)) text.push(`B[n${k ? `+${k}` : ""}]=${writer.word(scope, k)};`);
+      } else {
+        text.push(`for(let k=0;k<${W};k++)B[n+k]=${inner ? "B" : "S"}[p+k];`);
+        for (const k of range(W)) if (writer.changed(scope, k)) text.push(`B[n+${k}]=${writer.word(scope, k)};`);
+      }
+      text.push(`B[n+${W}]=${optional && !inner ? "~c" : "c"};n+=${stride};${live}`);
+      writer.out.push(text.join(""));
+    };
 
   // Thread functions.
   const calls: { busy: string[]; idle: string[] } = { busy: [], idle: [] };
+  /** The same calls, each followed by a note of whose successors have been added. */
+  const noted: { busy: string[]; idle: string[] } = { busy: [], idle: [] };
   system.threads.forEach((thread, t) => {
     const program = system.programs[thread.program]!;
-    for (const idle of [false, true]) {
+    const inside = internal[t]?.some((x) => x) ?? false;
+    // The inner function runs internal steps on the successors in the buffer.
+    for (const kind of ["busy", "idle", ...(inside ? ["inner"] : [])] as const) {
+      const inner = kind === "inner";
+      const idle = kind === "idle";
       const cases: { location: number; text: string }[] = [];
       program.locations.forEach((location, l) => {
+        if (inner && !internal[t]![l]) return;
         const writer = new CodeWriter(layout);
-        if (question.masks && !idle && location.ended) {
+        if (question.masks && kind === "busy" && location.ended) {
           writer.out.push(`E${Math.floor(t / GROUP)}|=${1 << (t % GROUP)};`);
         }
         for (const action of location.actions) {
@@ -187,14 +207,17 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
           const guard = action.guard === undefined ? "true" : writer.bool(scope, action.guard);
           if (guard === "false") continue;
           writer.out.push(guard === "true" ? "{" : `if(${guard}){`);
-          writer.code(scope, action.code, action.optional, emit(writer, t));
+          writer.code(scope, action.code, action.optional, emit(writer, t, inner));
           writer.out.push("}");
         }
         if (writer.out.length === 0) return;
-        const words = asArguments ? "" : declare(writer);
+        const words = asArguments ? "" : declare(writer, inner ? "B" : "S");
         cases.push({ location: l, text: `case ${l}:{${words}${writer.out.join("")}break;}` });
       });
-      if (cases.length === 0) continue;
+      if (cases.length === 0) {
+        if (inner) out.push(`function settle${t}(y,n){return n;}`);
+        continue;
+      }
       const chunks: { first: number; text: string[] }[] = [];
       let size = Number.POSITIVE_INFINITY;
       for (const { location, text } of cases) {
@@ -207,7 +230,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
           size += text.length;
         }
       }
-      const name = `${idle ? "i" : "t"}${t}`;
+      const name = `${inner ? "s" : idle ? "i" : "t"}${t}`;
       chunks.forEach((chunk, k) => {
         out.push(`function ${name}_${k}(n,c,pc,${head}){switch(pc){${chunk.text.join("\n")}}return n;}`);
       });
@@ -216,8 +239,25 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       chunks.forEach((chunk, k) => {
         if (k > 0) dispatch = `q>=${chunk.first}?${name}_${k}(n,c,q,${head}):${dispatch}`;
       });
-      const call = `{const q=${pc};n=${dispatch};}`;
+      if (inner) {
+        const at = layout.pcs[t]!;
+        const pcOf = at.bits === 0 ? "0" : `(B[y+${at.word}]>>>${at.shift})&${maskOf(at.bits)}`;
+        const args = asArguments ? wordNames.map((_, k) => `B[y+${k}]`).join(",") : "y";
+        const dispatched = dispatch.replaceAll(`(n,c,q,${head})`, `(n,B[y+${W}],q,${args})`);
+        const flags = internal[t]!.map((x) => (x ? 1 : 0)).join();
+        // One successor and no error, or the thread is left in front of the step.
+        out.push(
+          `const N${t}=new Uint8Array([${flags}]);function settle${t}(y,n){while(y<n){const q=${pcOf};` +
+            `if(N${t}[q]===0){y+=${stride};continue;}const e=n;failed=0;n=${dispatched};` +
+            `if(failed===1||n!==e+${stride}){n=e;y+=${stride};continue;}n=e;` +
+            `for(let k=0;k<${W};k++)B[y+k]=B[n+k];}return n;}`,
+        );
+        return;
+      }
+      const settle = inside ? `n=settle${t}(m,n);` : "";
+      const call = `{const q=${pc}${inside ? ",m=n" : ""};n=${dispatch};${settle}}`;
       (idle ? calls.idle : calls.busy).push(call);
+      (idle ? noted.idle : noted.busy).push(`${call}for(;v<n;v+=${stride})movers[v/${stride}]=${t};`);
     }
   });
 
@@ -274,6 +314,8 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     predicate(`goal${k}`, expr);
   });
 
+  const groupList = range(groups);
+
   // One state.
   const fetch = asArguments
     ? `const o=c*${W};const ${wordNames.map((w, k) => `${w}=S[o+${k}]`).join(",")};`
@@ -310,7 +352,8 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   // The table.
   const burst = 200;
   const most = mostSuccessors(system);
-  const capacity = burst + most + 1;
+  // Twice: the successors themselves, and those of one of them.
+  const capacity = burst + 2 * most + 1;
   const symmetric = question.orbits.length > 0;
   if (symmetric) out.push(canonicalCode(system, layout, question.orbits));
   const canonical = symmetric ? "canon(q);" : "";
@@ -361,7 +404,10 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       `let n=0,c=next;const end=Math.min(levelEnd,c+left);left+=c;` +
       `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`,
   );
+  const notedIdle = noted.idle.length > 0 ? `if(${noneLive}){${noted.idle.join("")}}` : "";
   out.push(
+    `function edges(c){${fetch}${zero}let n=0,v=0;${noted.busy.join("")}${notedIdle}return lookup(n);}`,
+    `function live(g){switch(g){${groupList.map((g) => `case ${g}:return L${g};`).join("")}}return 0;}`,
     `function gather(c){gathered=fire(gathered,c);return gathered>=${burst * stride};}`,
     "function resolve(){const k=lookup(gathered);gathered=0;return k;}",
     `function sourceOf(i){return B[i*${stride}+${W}];}`,
@@ -372,22 +418,21 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   out.push(
     `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
   );
-  const groupList = range(groups);
   const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
   const module = [
     '"use strict";',
-    "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0,new_=0,touched=0,gathered=0;",
+    "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0,new_=0,touched=0,gathered=0,failed=0;",
     `let ${groupList.map((g) => `A${g},L${g}=0,E${g}=0`).join(",")};`,
-    `const B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
+    `const movers=new Uint8Array(${capacity}),B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
     `const K=new Uint8Array(${Math.max(1, system.marks.length)}),F=new Uint8Array(${Math.max(1, system.findings.length)}),` +
       `X=new Float64Array(${Math.max(1, system.findings.length)});`,
     "const {found:foundHook,broken,restBroken,stuck,grow}=hooks;",
-    "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c);}}",
+    "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c<0?~c:c);}}",
     ...out,
     `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
       `room=Math.min(P.length,Math.floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
-    "return {bind,root,run,rehash,gather,resolve,sourceOf,numbers:R,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
+    "return {bind,root,run,rehash,gather,resolve,sourceOf,edges,live,numbers:R,movers,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
       "setLevelEnd(e){levelEnd=e;},marks:K,errors:X};",
   ].join("\n");
   return {

@@ -10,6 +10,28 @@ export function stepOf(firing: Firing, names: readonly number[]): ScheduleStep {
   return { thread: names[firing.thread]!, action: firing.action, ways: firing.ways };
 }
 
+/**
+ * The firings that make up each transition the search took out of a state: one, or several of the same thread where
+ * internal steps follow.
+ */
+export function* transactions(
+  system: TransitionSystem,
+  internal: readonly (readonly boolean[])[],
+  state: StateValues,
+): Generator<readonly Firing[]> {
+  for (const first of firings(system, state)) {
+    const steps = [first];
+    yield [...steps];
+    for (let at = first.target; at !== undefined && internal[first.thread]?.[at.pcs[first.thread]!]; ) {
+      const next = firings(system, at).filter((f) => f.thread === first.thread);
+      if (next.length !== 1) break;
+      steps.push(next[0]!);
+      yield [...steps];
+      at = next[0]!.target;
+    }
+  }
+}
+
 /** A schedule and where it ends. */
 export interface Way {
   readonly steps: ScheduleStep[];
@@ -32,6 +54,7 @@ export function scheduleTo(
   store: Store,
   search: Search,
   permutations: Permutations,
+  internal: readonly (readonly boolean[])[],
   state: number,
 ): Way {
   const steps: ScheduleStep[] = [];
@@ -41,14 +64,18 @@ export function scheduleTo(
   for (let k = 1; k < path.length; k++) {
     const [parent, at] = [path[k - 1]!, path[k]!];
     let permutation = -1;
-    const firing = firings(system, unpack(layout, store.states, parent * layout.words)).find((f) => {
-      if (f.target === undefined) return false;
-      pack(layout, f.target, words, 0);
+    let taken: readonly Firing[] | undefined;
+    for (const sequence of transactions(system, internal, unpack(layout, store.states, parent * layout.words))) {
+      const { target } = sequence.at(-1)!;
+      if (target === undefined) continue;
+      pack(layout, target, words, 0);
       permutation = search.canonical(words);
-      return words.every((word, w) => word === store.states[at * layout.words + w]);
-    });
-    if (firing === undefined) throw new Error(`state ${at} is no successor of state ${parent}`);
-    steps.push(stepOf(firing, names));
+      if (!words.every((word, w) => word === store.states[at * layout.words + w])) continue;
+      taken = sequence;
+      break;
+    }
+    if (taken === undefined) throw new Error(`state ${at} is no successor of state ${parent}`);
+    for (const firing of taken) steps.push(stepOf(firing, names));
     const renamed: number[] = [];
     permutations.map(permutation).forEach((to, from) => {
       renamed[to] = names[from]!;

@@ -28,6 +28,7 @@ export class PlainSearch {
   readonly marks: Set<number>;
   readonly complete: boolean;
   readonly #number = new Map<string, number>();
+  readonly #truths = new Map<SysProperty, Truth>();
 
   constructor(system: TransitionSystem, limit: number) {
     this.system = system;
@@ -79,16 +80,12 @@ export class PlainSearch {
   /** Nodes from which, over live edges, a node or edge with the property is reachable. */
   #canReach(node: (n: Node) => boolean, edge: (e: Node["edges"][number]) => boolean = () => false): Set<number> {
     const can = new Set<number>();
-    for (let changed = true; changed; ) {
-      changed = false;
-      this.nodes.forEach((n, i) => {
-        if (can.has(i)) return;
-        const live = n.edges.filter((e) => !e.firing.optional);
-        if (node(n) || live.some((e) => edge(e) || can.has(e.to))) {
-          can.add(i);
-          changed = true;
-        }
-      });
+    const live = this.nodes.map((n) => n.edges.filter((e) => !e.firing.optional));
+    for (let before = -1; can.size > before; ) {
+      before = can.size;
+      for (let i = this.nodes.length - 1; i >= 0; i--) {
+        if (!can.has(i) && (node(this.nodes[i]!) || live[i]!.some((e) => edge(e) || can.has(e.to)))) can.add(i);
+      }
     }
     return can;
   }
@@ -115,6 +112,12 @@ export class PlainSearch {
   }
 
   truth(p: SysProperty): Truth {
+    const known = this.#truths.get(p) ?? this.#decide(p);
+    this.#truths.set(p, known);
+    return known;
+  }
+
+  #decide(p: SysProperty): Truth {
     const found = this.#violation(p);
     if (found !== undefined) return found;
     const { marks } = p.trigger;

@@ -259,3 +259,137 @@ export function randomSystem(seed: number, scalar = false): TransitionSystem {
     initialMarks: r.chance(10) ? [0] : [],
   };
 }
+
+/**
+ * Threads that take and give back locks around what they do, well or badly: with room for transactions, and with all
+ * that may break them (trylocks, unlocks by others, data used without its lock, loops, errors, a look from outside).
+ */
+export function randomProtocol(seed: number): TransitionSystem {
+  const r = new Random(seed);
+  const threadCount = r.between(2, 3);
+  const scalar = { length: 1, observer: false, index: "none" as const };
+  const int = { of: "int" } as const;
+  const [lockA, lockB, x, y, own, fixed] = [0, 1, 2, 3, 4, 5];
+  const zeros = Array.from({ length: threadCount }, () => 0);
+  const owner = { ...scalar, lo: 0, hi: threadCount, init: [0], values: { of: "thread" } as const };
+  const vars: SysVar[] = [
+    { ...owner, name: "a", title: "a" },
+    { ...owner, name: "b", title: "b" },
+    { ...scalar, name: "x", title: "x", lo: 0, hi: 2, init: [0], values: int },
+    { ...scalar, name: "y", title: "y", lo: 0, hi: 1, init: [0], values: int },
+    {
+      ...scalar,
+      name: "own",
+      title: "own",
+      lo: 0,
+      hi: 1,
+      length: threadCount,
+      init: zeros,
+      values: int,
+      index: "thread",
+    },
+    { ...scalar, name: "fixed", title: "fixed", lo: 0, hi: 1, init: [1], values: int },
+  ];
+  const marks = ["m0", "m1"];
+  const kinds = ["bug-on", "unlock-not-owner", "ebusy"] as const;
+  const findings = kinds.map((kind, f) => ({ kind, message: `finding ${f}`, error: f < 2, site, fn: "f" }));
+  const mine = bin("-", self, num(1));
+  const next = (v: number, hi: number, i?: SysExpr): SysOp =>
+    set(v, { e: "ite", c: bin("<", load(v, i), num(hi)), a: bin("+", load(v, i), num(1)), b: num(0) }, i);
+  const programs: SysProgram[] = Array.from({ length: r.between(1, 2) }, (_, p) => {
+    const count = r.between(4, 8);
+    const loops = r.chance(40);
+    const tidy = r.chance(60);
+    const lockOf = () => (tidy || r.chance(75) ? lockA : lockB);
+    const steps: SysLocation[] = Array.from({ length: count }, (_, l) => {
+      const after = l + 1 < count ? l + 1 : loops ? 0 : count;
+      const to = r.chance(8) ? r.below(count) : after;
+      const extra = (): SysOp[] =>
+        r.chance(10) ? [{ o: "mark", m: r.below(2) }] : r.chance(4) ? [{ o: "finding", f: 2 }] : [];
+      const lock = lockOf();
+      const wait = { on: "lock", holder: load(lock) };
+      const kind =
+        l === 0 && r.chance(70)
+          ? 0
+          : l + 1 === count && r.chance(60)
+            ? 1
+            : tidy && r.chance(85)
+              ? r.pick([4, 7, 7, 7])
+              : r.below(9);
+      if (kind === 0) {
+        const actions = [act(bin("==", load(lock), num(0)), goTo(to, set(lock, self), ...extra()))];
+        if (r.chance(10)) actions.push(act(bin("!=", load(lock), num(0)), goTo(r.below(count)), { optional: true }));
+        return at("lock", actions, [], wait);
+      }
+      if (kind <= 2) {
+        const give = goTo(to, set(lock, num(0)), ...extra());
+        const test = bin("==", load(lock), self);
+        const wrong = r.chance(60) ? error(1) : goTo(to);
+        if (r.chance(15)) return at("unlock", [act(undefined, goTo(to, set(lock, num(0))))]);
+        if (r.chance(30)) return at("unlock", [act(test, give), act({ e: "not", a: test }, wrong)]);
+        return at("unlock", [act(undefined, { ops: [], end: { k: "if", c: test, then: give, else: wrong } })]);
+      }
+      if (kind === 3 && r.chance(40)) {
+        const taken = goTo(to, set(lock, self));
+        const busy = goTo(r.below(count), ...extra());
+        const c = bin("==", load(lock), num(0));
+        return at("trylock", [act(undefined, { ops: [], end: { k: "if", c, then: taken, else: busy } })]);
+      }
+      if (kind === 4) return at("own", [act(undefined, goTo(to, next(own, 1, mine), ...extra()))]);
+      if (kind === 5) {
+        const c = r.chance(50) ? bin("==", load(fixed), num(1)) : bin("==", load(own, mine), num(0));
+        const other = r.chance(20) ? error(0) : goTo(r.below(count));
+        return at("look", [act(undefined, { ops: [], end: { k: "if", c, then: goTo(to, ...extra()), else: other } })]);
+      }
+      if (kind === 6) {
+        const guard = r.chance(30) ? bin("==", load(r.chance(50) ? x : y), num(0)) : undefined;
+        return at("step", [act(guard, goTo(to, ...extra()), { optional: r.chance(8), idle: r.chance(8) })], [], wait);
+      }
+      const value = r.chance(60) ? setLocal(0, { e: "ite", c: load(x), a: num(1), b: num(0) }) : next(x, 2);
+      return at("data", [act(undefined, goTo(to, r.chance(75) ? value : next(y, 1), ...extra()))]);
+    });
+    return {
+      cls: `c${p}`,
+      locals: [{ name: "l", fn: "f", lo: 0, hi: 1, values: int, stored: true }],
+      locations: [...steps, ended],
+    };
+  });
+  const threads = Array.from({ length: threadCount }, (_, t): SysThread => {
+    const program = r.below(programs.length);
+    return { name: `t${t}`, program, kind: "task", cpu: 0, initialLocation: 0, initialLocals: [0] };
+  });
+  const trigger = () => ({ marks: r.chance(50) ? [] : [r.below(2)], what: "something" });
+  const about = { message: "broken", site };
+  const view = (): SysExpr => {
+    const t = r.below(threadCount);
+    if (r.chance(25)) return { e: "not", a: { e: "pc", t, locations: [r.between(1, 3), 4] } };
+    if (r.chance(20)) return bin("==", { e: "local", l: 0, t }, num(0));
+    return bin(r.pick(["==", "!=", "<="]), load(r.pick([lockA, x, y, x, y])), num(r.between(0, 2)));
+  };
+  const checks: Record<string, SysProperty["check"]> = {
+    deadlock: { c: "deadlock" },
+    errors: { c: "findings", findings: [0, 1] },
+    ebusy: { c: "findings", findings: [2] },
+    invariant: { c: "invariant", expr: view() },
+    rest: { c: "at-rest", expr: view() },
+    again: { c: "stays-possible", expr: view() },
+  };
+  const properties = Object.entries(checks).map(
+    ([id, check]): SysProperty => ({ ...about, id, kind: id, check, trigger: trigger() }),
+  );
+  return {
+    protocol: "random protocol",
+    variant: `seed ${seed}`,
+    scenario: "",
+    sizes: {},
+    switches: {},
+    vars,
+    pools: [],
+    programs,
+    threads,
+    marks,
+    findings,
+    properties,
+    initialMarks: [],
+  };
+}
