@@ -341,6 +341,12 @@ describe("budgets", () => {
     expect(poor).toMatchObject({ complete: true, states: 45_062_265, transitions: 107_075_928 });
   });
 
+  test("no time at all ends it before it begins", () => {
+    const found = check(table, options(table, { timeout: -1 }));
+    expect(found).toMatchObject({ complete: false, states: null, outcomes: [{ verdict: "inconclusive" }] });
+    expect(found.outcomes[0]).toHaveProperty("reason", expect.stringContaining("time ran out while the conditions"));
+  });
+
   test("a time budget ends the search", () => {
     const found = check(table, options(table, { timeout: 0.2 }), declared(table));
     expect(found.complete).toBe(false);
