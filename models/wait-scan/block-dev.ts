@@ -21,7 +21,6 @@ import {
   pause,
   ptr,
   Return,
-  reached,
   read,
   report,
   sleep_until,
@@ -123,7 +122,6 @@ export const blkdev_reread_part = fn(
     const res = rescan_partitions({ bdev });
     mutex_unlock(bdev.bd_mutex);
     unlock_kernel();
-    reached("rescanned");
     Return(res);
   },
 );

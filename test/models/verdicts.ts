@@ -1,0 +1,51 @@
+/** What every protocol in models/ has to show: each cell records, and its verdicts are the expected ones, none other vacuous. */
+import { check } from "../../src/checker/explicit/check.ts";
+import type { Outcome } from "../../src/checker/verdict.ts";
+import type { Protocol } from "../../src/index.ts";
+import { lower } from "../../src/spec/lowering/lower.ts";
+
+/** `property: verdict kind` for all that does not hold, as found and as expected, over all settings of a cell. */
+export async function verdictsOf(
+  protocol: Protocol,
+  variant: string,
+  scenario: string,
+): Promise<{ found: string[]; expected: string[] }> {
+  const found: string[] = [];
+  const expected: string[] = [];
+  for (const switches of protocol.settings(variant, scenario)) {
+    const program = protocol.record({ variant, scenario, switches })!;
+    const { outcomes } = await check(lower(program), {
+      properties: program.properties.map((p) => p.id),
+      reduction: true,
+      timeout: 120,
+      memory: 4 * 2 ** 30,
+      workers: 1,
+    });
+    const kinds = new Map(program.expectations.map((e) => [e.property, e.kinds ?? []]));
+    found.push(...outcomes.flatMap((o) => (o.verdict === "holds" ? [] : [text(o, kinds.get(o.property) ?? [])])));
+    expected.push(
+      ...program.expectations.map((e) => `${e.property}: ${e.verdict}${e.kinds ? ` ${e.kinds.join(" or ")}` : ""}`),
+    );
+  }
+  return { found: found.sort(), expected: expected.sort() };
+}
+
+/** A kind among the expected ones is written as all of them, so that the two lists can be compared. */
+function text(o: Outcome, expected: readonly string[]): string {
+  if (o.verdict !== "violated") return `${o.property}: ${o.verdict}`;
+  const kind = expected.includes(o.finding.kind) ? expected.join(" or ") : o.finding.kind;
+  return `${o.property}: violated ${kind}`;
+}
+
+/** One test a cell. */
+export function testVerdicts(protocol: Protocol): void {
+  for (const { id: variant } of protocol.variants) {
+    for (const { id: scenario } of protocol.scenarios) {
+      if (!protocol.applies(variant, scenario)) continue;
+      test(`${variant} / ${scenario}`, async () => {
+        const { found, expected } = await verdictsOf(protocol, variant, scenario);
+        expect(found).toEqual(expected);
+      }, 180_000);
+    }
+  }
+}
