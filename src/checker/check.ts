@@ -241,7 +241,10 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     outcome.problems.map((problem): Problem => {
       if (problem.kind !== "internal" || outcome.dump === null || events.dump === undefined) return problem;
       const file = events.dump(problem.where, outcome.dump);
-      return { ...problem, message: `${problem.message}. Both sides are in ${file}; please report it` };
+      return {
+        ...problem,
+        message: `${problem.message}. The engine's and the reference interpreter's sides are in ${file}; please report it`,
+      };
     }),
   );
   return {

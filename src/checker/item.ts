@@ -82,8 +82,9 @@ export async function runItem(
   let dump: unknown = null;
   try {
     const exploration = await explore(item.program, item.properties, options, progress);
+    const labels = await labelsOf(item, exploration.outcomes, options, progress);
     for (const outcome of exploration.outcomes) {
-      const shown = await replayOutcome(item, outcome, options, progress);
+      const shown = await replayOutcome(item, outcome, labels);
       if (shown.disagreement !== null) {
         problems.push({ kind: "internal", where: `${where}, ${outcome.property}`, message: shown.disagreement });
         dump = { engine: exploration, outcome, reference: shown.reference, program };
@@ -156,12 +157,7 @@ const NOTHING: Shown = {
 };
 
 /** Runs the counterexample of an outcome on the reference interpreter. Nobody sees one that has not been through here. */
-async function replayOutcome(
-  item: Item,
-  outcome: Outcome,
-  options: ItemOptions,
-  progress: (progress: Progress) => void,
-): Promise<Shown> {
+async function replayOutcome(item: Item, outcome: Outcome, labels: Labels): Promise<Shown> {
   const { program } = item;
   const { Interpreter, replay, runSchedule } = await import("./reference/index.ts");
   if (outcome.verdict === "inconclusive" && outcome.finding !== undefined && outcome.schedule !== undefined) {
@@ -187,7 +183,7 @@ async function replayOutcome(
     const message = `the reference interpreter finds ${result.finding.kind} (${result.message})`;
     return { ...NOTHING, disagreement: disagreement(outcome.finding, message), reference: result };
   }
-  const label = await labelOf(item, outcome.property, options, progress);
+  const label = labels.get(outcome.property) ?? null;
   const { finding } = result;
   const { property, schedule, depthExact } = outcome;
   const trace = await traceOf(item, property, schedule, result, finding, "violated", label, depthExact);
@@ -224,19 +220,29 @@ async function traceOf(
   });
 }
 
-/** Whether a violation shows although msleep never wakes early; null where msleep has no modes, or time ran out. */
-async function labelOf(
+type Labels = ReadonlyMap<string, Trace["label"]>;
+
+/**
+ * For each violated property whether it is violated although msleep never wakes early. Properties are missing where
+ * msleep has no modes, or where the search was not finished: "only with an early return" must be known.
+ */
+async function labelsOf(
   item: Item,
-  property: string,
+  outcomes: readonly Outcome[],
   options: ItemOptions,
   progress: (progress: Progress) => void,
-): Promise<Trace["label"]> {
-  if (item.quiescent === null || !item.quiescent.properties.some((p) => p.id === property)) return null;
-  const exploration = await explore(item.quiescent, [property], options, progress);
-  const outcome = exploration.outcomes.find((o) => o.property === property);
-  if (outcome?.verdict === "violated") return "structural";
-  // The search must have been complete for "only with an early return" to be known.
-  return outcome === undefined || outcome.verdict === "inconclusive" ? null : "timing";
+): Promise<Labels> {
+  const twin = item.quiescent;
+  const violated = outcomes.filter((o) => o.verdict === "violated").map((o) => o.property);
+  const asked = violated.filter((id) => twin?.properties.some((p) => p.id === id) === true);
+  if (twin === null || asked.length === 0) return new Map();
+  // One search answers for all of them.
+  const exploration = await explore(twin, asked, options, progress);
+  return new Map(
+    exploration.outcomes
+      .filter((o) => o.verdict !== "inconclusive")
+      .map((o) => [o.property, o.verdict === "violated" ? "structural" : "timing"] as const),
+  );
 }
 
 function assumptionsOf(program: Program, property: string): Assumptions {

@@ -196,3 +196,47 @@ test("exit status: the first row that applies", () => {
   expect(exitStatus(report([wrong], ["model", "internal"]))).toBe(4);
   expect(exitStatus(report([wrong], ["internal"], true))).toBe(130);
 });
+
+test("msleep: a violation found without early wake-ups is structural, one that needs them is a matter of timing", async () => {
+  const { protocol } = await loadModel("test/checker/models/sleepers.ts");
+  const model = { protocol, file: `${process.cwd()}/test/checker/models/sleepers.ts`, root: process.cwd() };
+  const run = await checkAll(planItems([model], EVERYTHING), OPTIONS);
+  const labels = run.checked.map(({ result: r }) => [r.property, r.verdict, r.label]);
+  expect(labels).toEqual([
+    ["never-twice", "violated", "structural"],
+    ["late", "violated", "timing"],
+    ["bounded", "holds", null],
+  ]);
+  // Fewer wake-ups prove nothing.
+  const quiet = await checkAll(planItems([model], select({ switches: { msleep: "quiescent" } })), OPTIONS);
+  expect(quiet.checked.map(({ result: r }) => [r.property, r.verdict])).toEqual([
+    ["never-twice", "violated"],
+    ["late", "inconclusive"],
+    ["bounded", "inconclusive"],
+  ]);
+  expect(quiet.checked[1]?.result.reason).toMatch(/msleep=quiescent/);
+});
+
+test("a mistake of ours is an internal error whose evidence is kept; other items are reported", async () => {
+  const plan = planItems([MODEL], select({ scenarios: ["one-each"] }));
+  const [first, second] = plan.items;
+  // No recorder makes such a tree: the engine stumbles over it.
+  const broken = { ...first!, program: { ...first!.program, vars: null as unknown as [] } };
+  const kept: { where: string; evidence: unknown }[] = [];
+  const run = await checkAll({ items: [broken, second!], problems: [] }, OPTIONS, {
+    dump: (where, evidence) => {
+      kept.push({ where, evidence });
+      return "evidence.json";
+    },
+  });
+  expect(run.problems).toEqual([
+    {
+      kind: "internal",
+      where: "abba crossed one-each",
+      message: expect.stringMatching(/TypeError.*are in evidence\.json/),
+    },
+  ]);
+  expect(kept).toEqual([{ where: "abba crossed one-each", evidence: { error: expect.stringContaining("TypeError") } }]);
+  expect(run.checked.map((c) => c.result.variant)).toEqual(Array(5).fill("ordered"));
+  expect(exitStatus(run)).toBe(4);
+});
