@@ -222,7 +222,10 @@ export function encode(system: TransitionSystem): Encoding {
             program.locals.forEach((d, n) => {
               if (d.stored) set(locals[t]?.[n] as Term, nextLocals[n] as Term);
             });
-            if (end.location !== l) updates.set(pc(t), terms.number(end.location));
+            if (end.location !== l) {
+              const { lo, hi } = pc(t);
+              updates.set(pc(t), terms.narrow(terms.number(end.location), lo, hi));
+            }
           }
           paths.push({
             thread: t,

@@ -113,6 +113,22 @@ describe("known answers", () => {
     expect(e.method).toBe("k-induction");
   });
 
+  test("Spacer on a program of two locations, whose place is a truth value", async () => {
+    const system = systemOf({
+      vars: [variable("n", 0, 50)],
+      programs: [
+        program("p", [
+          loc([act(undefined, goto(1, set(0, num(3))))]),
+          loc([act(bin("==", load(0), num(3)), goto(0, set(0, num(7))))]),
+        ]),
+      ],
+      threads: [thread("t", 0)],
+      properties: [property("p", { c: "invariant", expr: bin("!=", load(0), num(5)) })],
+    });
+    const e = await run(system, { method: "spacer", depth: 1 });
+    expect(e).toMatchObject({ method: "spacer", outcomes: [{ verdict: "holds" }] });
+  });
+
   test("integers without bounds", async () => {
     const system = (limit: number) =>
       systemOf({
