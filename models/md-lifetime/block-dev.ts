@@ -4,6 +4,7 @@
  */
 import {
   atomically,
+  type Bool,
   bool,
   Choose,
   dec,
@@ -35,7 +36,7 @@ import {
   write,
 } from "lockstep";
 import { BLOCK_DEV, GENHD } from "./files.ts";
-import { bdev, bdev_map, type Disk, gendisk, md_mod, md_region } from "./objects.ts";
+import { bdev, bdev_map, type Disk, gendisk, md_mod, md_region, starts_again } from "./objects.ts";
 import { open_failed } from "./opening.ts";
 import { md_open, md_probe, md_release } from "./v2.6.28.ts";
 
@@ -99,6 +100,7 @@ export const get_gendisk = fn("get_gendisk", { at: GENHD, returns: ptr(gendisk) 
   };
   cond_resched();
   atomically("kobj_lookup()", () => {
+    starts_again.set(false);
     lookup(() => {
       If(md_region.now, () => {
         If(try_module_get(md_mod), () => probe.set(true));
@@ -122,11 +124,11 @@ interface Core {
   readonly restart: boolean;
 }
 
-function blkdev_get_body({ kernel_lock, restart }: Core): () => void {
+function blkdev_get_body({ kernel_lock, restart }: Core): (params: { once: Bool }) => void {
   const unlock = () => {
     if (kernel_lock) unlock_kernel();
   };
-  return () => {
+  return ({ once }) => {
     const restarted = local("restarted", bool, false);
     if (kernel_lock) lock_kernel();
     Label("restart");
@@ -164,7 +166,10 @@ function blkdev_get_body({ kernel_lock, restart }: Core): () => void {
       };
       if (restart) {
         If(ret.eq(-ERESTARTSYS), () => {
-          atomically("put_disk(disk); bdev->bd_disk = NULL; mutex_unlock(&bdev->bd_mutex);", give_up);
+          atomically("put_disk(disk); bdev->bd_disk = NULL; mutex_unlock(&bdev->bd_mutex);", () => {
+            give_up();
+            If(once, () => starts_again.set(true));
+          });
           report("second-restart", "the open starts again for the second time", restarted.value);
           reached("restart");
           restarted.set(true);
@@ -220,10 +225,13 @@ function blkdev_put_body({ kernel_lock }: Pick<Core, "kernel_lock">): () => void
   };
 }
 
-/** Opens /dev/md0. Instead of the error number that C returns: the disk that is open now, or NULL. */
+/**
+ * Opens /dev/md0. Instead of the error number that C returns: the disk that is open now, or NULL. `once`: the thread
+ * opens it only once; it is asked about by `livelock`, and nothing depends on it.
+ */
 export const __blkdev_get = fn(
   "__blkdev_get",
-  { at: BLOCK_DEV, returns: ptr(gendisk) },
+  { at: BLOCK_DEV, params: { once: bool }, returns: ptr(gendisk) },
   blkdev_get_body({ kernel_lock: true, restart: false }),
 );
 

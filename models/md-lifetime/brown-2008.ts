@@ -55,7 +55,7 @@ import {
   new_dev_store,
 } from "./v2.6.28.ts";
 
-const held = { race: "hold_active is read and written without a lock" };
+export const held = { race: "hold_active is read and written without a lock" };
 
 /** atomic_dec_and_lock() gave the lock: all of it is one critical section. `destroy`: what becomes of an unused mddev. */
 export function put_body(destroy: (m: Mddev) => void): (params: { mddev: Mddev }) => void {

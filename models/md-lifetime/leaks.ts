@@ -71,3 +71,12 @@ export const no_references_at_rest_in_md_misc_wq = replace(
     (m) => m.active.now.ne(0),
   ),
 );
+
+/** One that is to be deleted is on the list until it is freed. */
+export const nothing_deleted_at_rest = replace(
+  audit,
+  audit_body(
+    () => md_misc_wq.idle,
+    (m) => m.active.now.ne(0).or(m.deleted.now),
+  ),
+);

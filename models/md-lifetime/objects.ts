@@ -117,5 +117,7 @@ export const memory_is_short = global("memory_is_short", plain(bool));
 export const unloading = global("unloading", observer(bool));
 /** An allocation failed in this run. */
 export const allocation_failed = global("allocation_failed", observer(bool));
+/** A thread that opens only once has just been told to start again. */
+export const starts_again = global("starts_again", observer(bool));
 /** Threads of the scenario, without workers, that have not ended. */
 export const unfinished = global("unfinished", observer(int(0, 4)));

@@ -1,6 +1,6 @@
 /** What is asked, beside the ready-made properties. */
-import { atRest, NULL, noFinding, livelock as noLivelock, type Property } from "lockstep";
-import { all_mddevs } from "./objects.ts";
+import { always, atRest, eventually, NULL, noFinding, temporal } from "lockstep";
+import { all_mddevs, starts_again } from "./objects.ts";
 
 /** "so we loop at most once" */
 export const oneRestart = noFinding("one-restart", "second-restart", {
@@ -43,18 +43,24 @@ export const noCodeAfterUnload = noFinding("no-code-after-unload", "code-after-u
   triggerWhat: "the module unloaded",
 });
 
-/** No open of these threads, which open once, goes on for ever. */
-export function livelock(...threads: readonly string[]): Property {
-  return noLivelock(
-    "livelock",
-    {
-      title: "no open starts again for ever",
-      message: "an open goes on starting again and never returns",
-      trigger: ["restart"],
-      triggerWhat: "an open that starts again",
-    },
-    threads,
-    () => all_mddevs.now.ne(all_mddevs.now),
-    { threads: "weak", strongWaits: ["mutex"] },
-  );
-}
+/** Part of the memory safety of the versions that allocate the queue with the mddev, kept apart so that it hides nothing. */
+export const queueFreed = noFinding("queue-freed", "queue-lost", {
+  title: "the request queue goes with its mddev",
+  message: "the mddev is freed, and nobody else knows the request queue that it has",
+  trigger: ["free"],
+  triggerWhat: "an object freed",
+});
+
+/** A thread that opens once comes to the restart only finitely often. */
+export const livelock = temporal(
+  "livelock",
+  {
+    title: "no open starts again for ever",
+    kind: "livelock",
+    message: "an open goes on starting again and never returns",
+    trigger: ["restart"],
+    triggerWhat: "an open that starts again",
+  },
+  () => eventually(always(starts_again.now.not())),
+  { threads: "weak", strongWaits: ["mutex"] },
+);

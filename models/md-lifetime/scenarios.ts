@@ -20,12 +20,23 @@ import {
 import { __blkdev_get, __blkdev_put } from "./block-dev.ts";
 import { audit } from "./leaks.ts";
 import { memory_is_short, unfinished } from "./objects.ts";
-import { idleGoes, livelock, noCodeAfterUnload, oneDisk, oneRestart, openSucceeds } from "./properties.ts";
+import { idleGoes, livelock, noCodeAfterUnload, oneDisk, oneRestart, openSucceeds, queueFreed } from "./properties.ts";
 import { md_ioctl, rmmod, sysfs_write_file, worker_thread } from "./v2.6.28.ts";
 
-function everywhere(...once: readonly string[]): readonly Property[] {
-  return [deadlock, memorySafety, lockDiscipline, atomicSleep, oneDisk, oneRestart, openSucceeds, livelock(...once)];
-}
+const everywhere: readonly Property[] = [
+  deadlock,
+  memorySafety,
+  lockDiscipline,
+  atomicSleep,
+  oneDisk,
+  oneRestart,
+  openSucceeds,
+  queueFreed,
+  livelock,
+];
+
+/** The queue is allocated with the mddev. */
+const only = { "queue-freed": ["v2.6.28", "brown-2008", "brown-2008-lost-store", "brown-2008-new"] };
 
 function finished(): void {
   unfinished.set(unfinished.now.minus(1));
@@ -33,20 +44,19 @@ function finished(): void {
 
 /** open(2); close(2) */
 const open_close = () => {
-  const opened = __blkdev_get();
+  const opened = __blkdev_get({ once: true });
   If(opened.ne(NULL), () => __blkdev_put({ opened }));
   finished();
 };
 /** open(2); ioctl(2); close(2) */
-const open_ioctl_close = () => {
-  const opened = __blkdev_get();
+const open_ioctl_close = (once: boolean) => {
+  const opened = __blkdev_get({ once });
   If(opened.ne(NULL), () => {
     md_ioctl({ opened });
     __blkdev_put({ opened });
   });
 };
 const openers = (count: number): ThreadSpec => thread("opener", open_close, { count });
-const both = ["opener#1", "opener#2"];
 const worker = (): ThreadSpec => thread("worker", () => worker_thread(), { kind: "worker" });
 const auditor = (): ThreadSpec => thread("auditor", () => audit());
 const writer = (attr: "new_dev" | "size" | "slot"): ThreadSpec =>
@@ -56,7 +66,7 @@ const writer = (attr: "new_dev" | "size" | "slot"): ThreadSpec =>
   });
 
 const generations = (n: number) => ({
-  generations: { default: n, min: 1, max: 6, what: "mddevs, and disks, that memory is remembered of at once" },
+  generations: { default: n, min: 1, max: 8, what: "mddevs, and disks, that memory is remembered of at once" },
 });
 
 export const scenarios: readonly Scenario[] = [
@@ -66,7 +76,8 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(3),
     threads: () => [openers(1), worker(), auditor()],
     start: () => initially(unfinished, 1),
-    properties: [...everywhere("opener"), idleGoes],
+    properties: [...everywhere, idleGoes],
+    only,
   },
   {
     id: "two-openers",
@@ -74,15 +85,17 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(3),
     threads: () => [openers(2), worker(), auditor()],
     start: () => initially(unfinished, 2),
-    properties: [...everywhere(...both), idleGoes],
+    properties: [...everywhere, idleGoes],
+    only,
   },
   {
     id: "open-vs-looping-opener",
     title: "one opener opens and closes the device while another one opens, configures and closes it for ever",
     sizes: generations(3),
-    threads: () => [openers(1), thread("looper", () => Forever(open_ioctl_close)), worker()],
+    threads: () => [openers(1), thread("looper", () => Forever(() => open_ioctl_close(false))), worker()],
     start: () => initially(unfinished, 2),
-    properties: everywhere("opener"),
+    properties: everywhere,
+    only,
   },
   {
     id: "three-openers",
@@ -90,7 +103,8 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(4),
     threads: () => [openers(3), worker(), auditor()],
     start: () => initially(unfinished, 3),
-    properties: everywhere(...both, "opener#3"),
+    properties: everywhere,
+    only,
   },
   {
     id: "open-vs-signal",
@@ -99,7 +113,7 @@ export const scenarios: readonly Scenario[] = [
     threads: () => [
       openers(1),
       thread("other", () => {
-        open_ioctl_close();
+        open_ioctl_close(true);
         finished();
       }),
       worker(),
@@ -107,7 +121,8 @@ export const scenarios: readonly Scenario[] = [
       thread("signal", () => may_signal("opener"), { kind: "environment" }),
     ],
     start: () => initially(unfinished, 2),
-    properties: everywhere("opener", "other"),
+    properties: everywhere,
+    only,
   },
   {
     id: "sysfs-flush",
@@ -115,7 +130,8 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(3),
     threads: () => [openers(1), writer("new_dev"), worker(), auditor()],
     start: () => initially(unfinished, 2),
-    properties: everywhere("opener"),
+    properties: everywhere,
+    only,
   },
   {
     id: "sysfs-bd-mutex",
@@ -123,7 +139,8 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(3),
     threads: () => [openers(2), writer("size"), worker(), auditor()],
     start: () => initially(unfinished, 3),
-    properties: everywhere(...both),
+    properties: everywhere,
+    only,
   },
   {
     id: "sysfs-bind",
@@ -131,7 +148,8 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(3),
     threads: () => [openers(2), writer("slot"), worker(), auditor()],
     start: () => initially(unfinished, 3),
-    properties: everywhere(...both),
+    properties: everywhere,
+    only,
   },
   {
     id: "no-memory",
@@ -142,7 +160,8 @@ export const scenarios: readonly Scenario[] = [
       initially(unfinished, 2);
       initially(memory_is_short, true);
     },
-    properties: everywhere(...both),
+    properties: everywhere,
+    only,
   },
   {
     id: "rmmod",
@@ -158,6 +177,7 @@ export const scenarios: readonly Scenario[] = [
       auditor(),
     ],
     start: () => initially(unfinished, 2),
-    properties: [...everywhere("opener"), noCodeAfterUnload],
+    properties: [...everywhere, noCodeAfterUnload],
+    only,
   },
 ];

@@ -86,13 +86,15 @@ export function may_fail(failed: Local<Bool, Bool | boolean>): void {
 
 /** `kfree(mddev)`, inside of atomically, which is all that happens where it stands: a queue it still has is lost. */
 export function kfree_mddev(m: Mddev): void {
-  report("leak", "the mddev is freed, and nobody else knows the request queue that it has", m.queue.now);
+  report("queue-lost", "the mddev is freed, and nobody else knows the request queue that it has", m.queue.now);
   kfree(m);
 }
 
 export interface Finding {
   /** The request queue is allocated with the mddev. */
   readonly queue: boolean;
+  /** Before it can be found. */
+  readonly initialised?: (fresh: Mddev) => void;
   /** In the critical section, after list_add(). */
   readonly added?: (fresh: Mddev) => void;
   /** After spin_unlock(). */
@@ -100,7 +102,7 @@ export interface Finding {
 }
 
 /** The mddev for the number of /dev/md0 with a reference to it, a new one if there is none. */
-export function mddev_find_body({ queue, added, unlocked }: Finding): () => void {
+export function mddev_find_body({ queue, initialised, added, unlocked }: Finding): () => void {
   return () => {
     const found = local("mddev", ptr(mddev), NULL);
     const fresh = local("new", ptr(mddev), NULL);
@@ -138,6 +140,7 @@ export function mddev_find_body({ queue, added, unlocked }: Finding): () => void
         const allocated = alloc(mddev);
         atomic_set(allocated.active, 1);
         if (queue) write(allocated.queue, true);
+        initialised?.(allocated);
         fresh.set(allocated);
       });
     });
@@ -172,7 +175,9 @@ export const mddev_put = fn("mddev_put", of_mddev, ({ mddev }) => {
 
 /** Out of sysfs: lets nobody into an attribute any more, and waits until nobody is inside. */
 export const kobject_del = fn("kobject_del", { ...of_mddev, at: "lib/kobject.c" }, ({ mddev }) => {
-  write(sysfs_md0, NULL);
+  atomically("sysfs_remove_dir(/sys/block/md0/md)", () => {
+    If(sysfs_md0.now.eq(mddev), () => write(sysfs_md0, NULL));
+  });
   sysfs_remove(mddev.md_attributes);
 });
 
@@ -354,10 +359,10 @@ export const sysfs_write_file = fn(
 );
 
 /** The first half of an iteration of for_each_mddev(): there is one mddev at most. */
-export function first_mddev(): Mddev {
+export function first_mddev(loop = "for_each_mddev()"): Mddev {
   const m = local("mddev", ptr(mddev), NULL);
   spin_lock(all_mddevs_lock);
-  atomically("for_each_mddev(): mddev_get(mddev); spin_unlock(&all_mddevs_lock);", () => {
+  atomically(`${loop}: mddev_get(mddev); spin_unlock(&all_mddevs_lock);`, () => {
     If(all_mddevs.now.ne(NULL), () => {
       m.set(all_mddevs.now);
       atomic_inc(all_mddevs.now.active);
