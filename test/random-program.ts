@@ -190,7 +190,24 @@ export function randomProgram(seed: number, options: RandomOptions = {}): Progra
       alternatives.push({ body: stepBody(locals), ...(chance(0.05) ? { optional: true } : {}) });
       if (chance(0.15)) alternatives.push({ when: comparison(sharedExpr(), 2), body: stepBody(locals), name: "other" });
     }
-    return { s: "step", call: `call${below(100)}`, site, checks, alternatives, ...(wait ? { wait } : {}) };
+    // Plain accesses never block.
+    const plain =
+      !wait && chance(0.3)
+        ? [
+            perThread && chance(0.3)
+              ? { v: "mine", i: constant(below(2)), write: true }
+              : { v: pick(ints), write: chance(0.5) },
+          ]
+        : [];
+    return {
+      s: "step",
+      call: `call${below(100)}`,
+      site,
+      checks,
+      alternatives,
+      ...(wait ? { wait } : {}),
+      ...(plain.length > 0 ? { plain } : {}),
+    };
   };
 
   let labels = 0;
@@ -386,6 +403,14 @@ export function randomProgram(seed: number, options: RandomOptions = {}): Progra
       check: { c: "stays-possible", expr: comparison(sharedVar(ints, 1), 2) },
       kind: "invariant",
       message: "agef",
+      trigger: { marks: [], what: "-" },
+      site,
+    },
+    {
+      id: "data-race",
+      check: { c: "findings", kinds: chance(0.5) ? ["data-race"] : [] },
+      kind: "data-race",
+      message: "race",
       trigger: { marks: [], what: "-" },
       site,
     },

@@ -145,6 +145,8 @@ export class Interpreter {
   readonly #liveness: ReadonlyMap<string, Liveness>;
   readonly #vars: ReadonlyMap<string, VarDecl>;
   readonly #pools: ReadonlyMap<string, PoolDecl>;
+  /** Some property asks for data races. */
+  readonly #races: boolean;
   readonly #initial: State;
   /** Per thread where it starts, as a location key. */
   readonly #first: readonly string[];
@@ -157,6 +159,10 @@ export class Interpreter {
     this.program = program;
     this.#code = codeOf(program);
     this.#liveness = livenessOf(program.functions, this.#code);
+    // With one CPU and no preemption nothing comes between two tasks' accesses.
+    this.#races =
+      program.scheduler !== "one-cpu" &&
+      program.properties.some(({ check }) => check.c === "findings" && check.kinds.includes("data-race"));
     this.#vars = new Map(program.vars.map((v) => [v.name, v]));
     this.#pools = new Map(program.pools.map((p) => [p.name, p]));
     const marks: string[] = [];
@@ -409,6 +415,7 @@ export class Interpreter {
       const firing = newFiring(thread, plan);
       const run = (draft: Draft<State>): void => {
         firing.executed.push(step.site);
+        if (this.#races) this.#noteRaces(state, thread, step, firing);
         if (this.#sharesCpu(thread)) draft.vars[RUNNING] = thread + 1;
         this.#runBody(draft, firing, step.checks);
         this.#runBody(draft, firing, alternative?.body ?? []);
@@ -447,6 +454,26 @@ export class Interpreter {
       plan = nextPlan(firing);
     }
     return transitions;
+  }
+
+  /** A data race: another thread that runs is about to take a plain access that conflicts with one of this step. */
+  #noteRaces(state: State, thread: number, step: Step, firing: Firing): void {
+    const element = (access: NonNullable<Step["plain"]>[number], of: number): string =>
+      access.i === undefined ? access.v : `${access.v}[${evaluate(access.i, this.#scope(state, of))}]`;
+    for (const mine of step.plain ?? []) {
+      for (const other of this.program.threads.keys()) {
+        if (other === thread || this.#preemptedBy(state, other) !== undefined) continue;
+        const theirs = this.#next(state, other)?.plain ?? [];
+        const conflict = theirs.some(
+          (access) => (access.write || mine.write) && element(access, other) === element(mine, thread),
+        );
+        if (!conflict) continue;
+        const name = this.program.threads[other]!.name;
+        const message = `${step.call}: ${name} accesses ${mine.v} at the same time, and nothing orders the two`;
+        firing.findings.push({ kind: "data-race", message, site: step.site });
+        return;
+      }
+    }
   }
 
   /** Runs a thread's local code up to its next step or its end. */

@@ -23,6 +23,7 @@ import { type InlinedGraph, type InlinedLocal, inline, type Node } from "./inlin
 import { liveLocals } from "./liveness.ts";
 import { onOneCpu } from "./one-cpu.ts";
 import { lowerProperty } from "./properties.ts";
+import { asksForRaces, withRaces } from "./races.ts";
 import type { Interval } from "./ranges.ts";
 import { referenced } from "./references.ts";
 import { declare, functionNamed, rangeOf, type Symbols } from "./symbols.ts";
@@ -322,7 +323,13 @@ export function lower(program: Program): TransitionSystem {
     const runs = notPreempted(program.threads[t]!, threads, drafts);
     if (!isTrue(runs)) threads[t] = { ...thread, keptOff: not(runs) };
   });
-  const programs = drafts.map((_, index) => lowerProgram(index, drafts, threads, symbols, findings));
+  let programs: readonly SysProgram[] = drafts.map((_, index) =>
+    lowerProgram(index, drafts, threads, symbols, findings),
+  );
+  // With one CPU and no preemption nothing comes between two tasks' accesses.
+  if (program.scheduler !== "one-cpu" && asksForRaces(program.properties)) {
+    programs = withRaces({ vars: symbols.vars, programs, threads }, findings);
+  }
   const graphs = drafts.map(({ graph }) => graph);
   const context = { symbols, programs, graphs, threads, findings: findings.findings, marks };
   const properties = program.properties.map((property) => lowerProperty(property, context));

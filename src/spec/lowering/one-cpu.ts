@@ -14,6 +14,7 @@ import type {
   TransitionSystem,
 } from "../transition-system.ts";
 import { and, binary, constant, FALSE, load, not, or, TRUE } from "./fold.ts";
+import { asSeenFromOutside } from "./outside.ts";
 
 export function onOneCpu(system: TransitionSystem): TransitionSystem {
   const running: SysVar = {
@@ -91,27 +92,4 @@ function goesOn(system: TransitionSystem, t: number): SysExpr {
     }
   });
   return or(always.length > 0 ? { e: "pc", t, locations: always } : FALSE, ...sometimes);
-}
-
-/** An expression of the executing thread, made into one about thread t. */
-function asSeenFromOutside(expr: SysExpr, t: number): SysExpr {
-  const of = (e: SysExpr) => asSeenFromOutside(e, t);
-  switch (expr.e) {
-    case "self":
-      return constant(t + 1);
-    case "local":
-      return expr.t === undefined ? { ...expr, t } : expr;
-    case "load":
-      return expr.i === undefined ? expr : { ...expr, i: of(expr.i) };
-    case "not":
-    case "neg":
-      return { ...expr, a: of(expr.a) };
-    case "bin":
-      return { ...expr, a: of(expr.a), b: of(expr.b) };
-    case "ite":
-      return { ...expr, c: of(expr.c), a: of(expr.a), b: of(expr.b) };
-    case "const":
-    case "pc":
-      return expr;
-  }
 }
