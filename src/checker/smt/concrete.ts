@@ -115,15 +115,23 @@ function midRun(system: TransitionSystem, s: ConcreteState, t: number): boolean 
   return s.pcs[t] !== system.threads[t]?.initialLocation && !ended(system, s, t);
 }
 
-/** The threads that are blocked in the state. `out` is edges() of the state. */
-export function blockedThreads(system: TransitionSystem, s: ConcreteState, out: readonly ConcreteEdge[]): number[] {
+/**
+ * The threads that are blocked in the state. `out` is edges() of the state.
+ * @param anyway count also those that would be, were they not kept off their CPU
+ */
+export function blockedThreads(
+  system: TransitionSystem,
+  s: ConcreteState,
+  out: readonly ConcreteEdge[],
+  anyway = false,
+): number[] {
   return system.threads.flatMap((thread, t) => {
     if (thread.kind === "environment" || thread.kind === "device" || ended(system, s, t)) return [];
     if (out.some((e) => e.step.thread === t && !e.optional)) return [];
     const wait = system.programs[thread.program]?.locations[s.pcs[t] ?? -1]?.wait;
     if (wait?.resting !== undefined && evaluate(wait.resting, s, t) !== 0) return [];
     if (isHandler(thread) && !midRun(system, s, t)) return [];
-    return thread.keptOff !== undefined && evaluate(thread.keptOff, s, t) !== 0 ? [] : [t];
+    return !anyway && thread.keptOff !== undefined && evaluate(thread.keptOff, s, t) !== 0 ? [] : [t];
   });
 }
 

@@ -202,6 +202,7 @@ function asEncoding(system: TransitionSystem, counted: Counted): Encoding {
     choices: [[counted.leaves.map((leaf) => ({ action: leaf.action, ways: leaf.ways }))]],
     live: counted.terms.false,
     blocked: [],
+    waiting: [],
     holder: [],
     threadLive: [],
     property: () => counted.terms.false,

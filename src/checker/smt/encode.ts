@@ -43,6 +43,8 @@ export interface Encoding {
   readonly live: Term;
   /** By thread: it is blocked. */
   readonly blocked: readonly Term[];
+  /** By thread: it is blocked, or would be if it were not kept off its CPU. */
+  readonly waiting: readonly Term[];
   /** By thread: the id of the thread that holds what it waits for; 0 where nobody in particular. */
   readonly holder: readonly Term[];
   /** By thread: it has an enabled move that is not optional. */
@@ -265,21 +267,23 @@ export function encode(system: TransitionSystem): Encoding {
   const endedAt = (t: number): Term =>
     terms.or(...(programs[t]?.locations ?? []).flatMap((l, n) => (l.ended ? [at(t, n)] : [])));
   const midRun = (t: number): Term => terms.not(terms.or(at(t, system.threads[t]?.initialLocation ?? 0), endedAt(t)));
-  const blocked = system.threads.map((thread, t) => {
+  const waiting = system.threads.map((thread, t) => {
     if (thread.kind === "environment" || thread.kind === "device") return terms.false;
     const resting = (programs[t]?.locations ?? []).map((l, n) =>
       l.wait?.resting === undefined
         ? terms.false
         : terms.and(at(t, n), terms.truth(evaluate(l.wait.resting, scope(t)))),
     );
-    const keptOff = thread.keptOff === undefined ? terms.false : terms.truth(evaluate(thread.keptOff, scope(t)));
     return terms.and(
       terms.not(endedAt(t)),
       terms.not(threadLive[t] as Term),
       terms.not(terms.or(...resting)),
-      terms.not(keptOff),
       isHandler(thread) ? midRun(t) : terms.true,
     );
+  });
+  const blocked = system.threads.map((thread, t) => {
+    const keptOff = thread.keptOff === undefined ? terms.false : terms.truth(evaluate(thread.keptOff, scope(t)));
+    return terms.and(waiting[t] as Term, terms.not(keptOff));
   });
   const holder = system.threads.map((_, t) => {
     let value: Term = terms.number(0);
@@ -297,6 +301,7 @@ export function encode(system: TransitionSystem): Encoding {
     choices,
     live: terms.or(...threadLive),
     blocked,
+    waiting,
     holder,
     threadLive,
     property: (e) => terms.truth(evaluate(e, { thread: -1, vars, locals: [] })),

@@ -98,13 +98,13 @@ export function stateGoal(
 
 const noLiveMove = (out: readonly ConcreteEdge[]): boolean => out.every((e) => e.optional);
 
-/** No live move is enabled and a thread is blocked. */
+/** No live move is enabled and a thread is blocked, be it only for want of its CPU: where every run ends, a deadlock. */
 export function stuck(encoding: Encoding, name: string): Goal {
   const { terms, system } = encoding;
   return stateGoal(
     name,
-    terms.and(terms.not(encoding.live), terms.or(...encoding.blocked)),
-    (s, out) => noLiveMove(out) && blockedThreads(system, s, out).length > 0,
+    terms.and(terms.not(encoding.live), terms.or(...encoding.waiting)),
+    (s, out) => noLiveMove(out) && blockedThreads(system, s, out, true).length > 0,
     undefined,
   );
 }
@@ -221,7 +221,7 @@ export function deadlockQuestion(encoding: Encoding, property: SysProperty, boun
   return {
     property,
     classes: [
-      { name: "no thread can move", term: stuck(encoding, "").term },
+      { name: "no thread can move", term: terms.and(terms.not(encoding.live), terms.or(...encoding.blocked)) },
       { name: "waits for a thread that cannot move", term: chain },
       { name: "waits for nobody in particular", term: lone },
     ],

@@ -7,6 +7,7 @@ import {
   evaluate,
   holderOf,
   initialState,
+  isResting,
   stateKey,
 } from "../../../src/checker/smt/concrete.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
@@ -85,7 +86,8 @@ export function bruteForce(system: TransitionSystem, bound: number): BruteForce 
       const strong: number[] = [];
       const weak: number[] = [];
       for (const t of system.threads.keys()) {
-        const moves = (n: Node): boolean => live(n).some((e) => e.step.thread === t);
+        // A thread that comes to a wait it has a right to is not doomed either.
+        const moves = (n: Node): boolean => live(n).some((e) => e.step.thread === t) || isResting(system, n.state, t);
         const rescued = backward(moves);
         for (const [k, n] of all) {
           if (rescued.has(k) || !blockedThreads(system, n.state, n.out).includes(t)) continue;
