@@ -281,11 +281,11 @@ describe("agreement with plain enumeration", () => {
     let compared = 0;
     for (let seed = 1; compared < seeds; seed++) {
       const system = randomSystem(seed);
-      const expected = bruteForce(system, 60);
+      const expected = bruteForce(system, 40);
       if (expected === undefined || expected.states < 4) continue;
       const method = (["auto", "k-induction", "spacer", "bmc"] as const)[compared % 4] ?? "auto";
       compared++;
-      const e = await run(system, { method, depth: 20, timeout: 6, reduction: compared % 3 !== 0 });
+      const e = await run(system, { method, depth: 15, timeout: 4, reduction: compared % 3 !== 0 });
       for (const o of e.outcomes) {
         const want = expected.answers.get(o.property);
         const got = short(o);
