@@ -3,12 +3,14 @@ import type { CheckResult } from "../checker/result.ts";
 import { settingsOf } from "./result-text.ts";
 
 /**
- * `vacuous` on either side is neither better nor worse: the question no longer, or only now, makes sense.
+ * `vacuous` on either side is neither better nor worse: the question no longer, or only now, makes sense; but a
+ * violation is `gone` where what it speaks of does not happen any more.
  * `changed`: violated on both sides, by findings of different kinds. `undecided`: inconclusive on one side.
  * `only-base`, `only-candidate`: the scenario or property does not exist on the other side.
  */
 export type Change =
   | "fixed"
+  | "gone"
   | "broken"
   | "holds"
   | "still-violated"
@@ -66,12 +68,13 @@ function changeOf(base: CheckResult | undefined, candidate: CheckResult | undefi
     if (before !== "violated") return "broken";
     return base.finding?.kind === candidate.finding?.kind ? "still-violated" : "changed";
   }
-  if (before === "violated" && after === "holds") return "fixed";
+  if (before === "violated") return after === "holds" ? "fixed" : "gone";
   return before === "holds" && after === "holds" ? "holds" : "vacuous";
 }
 
 const WORDS: Readonly<Record<Change, string>> = {
   fixed: "FIXED",
+  gone: "GONE",
   broken: "BROKEN",
   holds: ".",
   "still-violated": "x",
@@ -84,6 +87,7 @@ const WORDS: Readonly<Record<Change, string>> = {
 
 const MEANINGS: Readonly<Record<Change, string>> = {
   fixed: "was violated, holds now",
+  gone: "was violated; what it speaks of does not happen any more",
   broken: "is violated now",
   holds: "holds in both",
   "still-violated": "violated in both",
@@ -117,7 +121,7 @@ export function comparisonText(protocol: string, comparison: Comparison): string
   const used = new Set(rows.map((r) => r.change));
   const legend = (Object.keys(WORDS) as Change[]).filter((c) => used.has(c)).map((c) => `${WORDS[c]} ${MEANINGS[c]}`);
   lines.push("", legend.join("   "));
-  const told = rows.filter((r) => ["fixed", "broken", "changed", "undecided"].includes(r.change));
+  const told = rows.filter((r) => ["fixed", "gone", "broken", "changed", "undecided"].includes(r.change));
   if (told.length > 0) lines.push("");
   for (const row of told) {
     lines.push(`${WORDS[row.change]} ${row.scenario}, ${row.property}: ${row.base} -> ${row.candidate}`);

@@ -6,8 +6,6 @@ import { counterexampleText, wrap } from "./counterexample.ts";
 import type { ReportContext, Reporter } from "./reporter.ts";
 import { cellName, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
 
-/** With no more cells than this the reader has asked for them, so their counterexamples are shown, expected or not. */
-const FEW = 4;
 /** Counterexamples printed unless all are asked for; the others are in their files. */
 const PRINTED = 5;
 
@@ -178,7 +176,9 @@ function attention(report: CheckReport): string[] {
 }
 
 function counterexamples(report: CheckReport, context: ReportContext): string[] {
-  const few = context.all || report.checked.length <= FEW;
+  // One row has been asked for: its counterexamples are shown, expected or not.
+  const rows = new Set(report.checked.map(({ result: r }) => `${r.protocol} ${r.variant} ${r.scenario}`));
+  const few = context.all || rows.size <= 1;
   const chosen = report.checked.flatMap(({ result, counterexample }) =>
     counterexample !== null && (few || isWrong(result)) ? [{ result, counterexample }] : [],
   );
