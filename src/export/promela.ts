@@ -117,7 +117,9 @@ class Writer {
     const parts = code.ops.flatMap((op): string[] => {
       if (op.o === "local") return [`l${t}_${op.l} = ${this.#expr(op.value, t)}`];
       if (op.o !== "var") return [];
-      return [`v${op.v}${op.i ? `[${this.#expr(op.i, t)}]` : this.#element(op.v)} = ${this.#expr(op.value, t)}`];
+      // An array of one element is a scalar here, and stores are within range.
+      const indexed = op.i !== undefined && this.#system.vars[op.v]!.length > 1;
+      return [`v${op.v}${indexed ? `[${this.#expr(op.i!, t)}]` : this.#element(op.v)} = ${this.#expr(op.value, t)}`];
     });
     const { end } = code;
     switch (end.k) {

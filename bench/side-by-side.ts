@@ -1,0 +1,541 @@
+/**
+ * The same protocols in Lockstep, SPIN, rumur and C++, measured side by side: tools take turns, figures are medians, and
+ * a ratio is the median of the ratios within each round. Counts that must agree and do not are an error.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { promela } from "../src/export/promela.ts";
+import { loadModel } from "../src/load/load-model.ts";
+import { lower } from "../src/spec/lowering/lower.ts";
+import {
+  type Contender,
+  ceiling,
+  commandLine,
+  lockstep,
+  type Place,
+  type Result,
+  rumur,
+  type SpinModel,
+  spin,
+} from "./contender.ts";
+import { growthChart, type Series } from "./growth-chart.ts";
+import { canMeasure, installed } from "./measured-process.ts";
+
+const USAGE = `npm run bench -- [--large] [--runs N] [--only SECTION]... [--write]
+  --large   also S8 and 12 and 13 philosophers, more threads, and the large model scenarios (about half an hour)
+  --runs N  rounds in which every tool runs once; default: 3
+  --only S  one of: search, reductions, verdict, liveness, growth, models (repeatable)
+  --write   put the tables into bench/README.md and the chart into bench/growth.svg
+`;
+const SECTIONS = ["search", "reductions", "verdict", "liveness", "growth", "models"] as const;
+type Section = (typeof SECTIONS)[number];
+
+/** Openers, ioctls, rounds. The states are for the sizes of the peers' tables, and are checked. */
+const LOOPS = [
+  { name: "S5", sizes: [2, 2, 2], states: 171_081, large: false },
+  { name: "S6", sizes: [3, 2, 2], states: 1_176_649, large: false },
+  { name: "S7", sizes: [3, 2, 3], states: 7_498_696, large: false },
+  { name: "S8", sizes: [5, 2, 2], states: 45_062_265, large: true },
+] as const;
+const PHILOSOPHERS = [
+  { n: 10, states: 154_450, large: false },
+  { n: 12, states: 1_684_801, large: true },
+  { n: 13, states: 5_564_522, large: true },
+] as const;
+const OPENERS = [1, 2, 4, 6, 8, 10];
+const MORE_OPENERS = [12, 14];
+const GROWTH_IOCTLS = 2;
+/** A tool that takes longer, in CPU seconds, is not asked for more threads. */
+const PATIENCE = 20;
+const SECONDS_FOR_A_MODEL = 120;
+
+const EXACT = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE"] };
+const PARTIAL_ORDER = { cc: ["-O2", "-DSAFETY"] };
+const FAIR = ["-a", "-f"];
+
+interface Shown {
+  readonly tool: string;
+  readonly on: string;
+  readonly commands: readonly string[];
+}
+
+type Rounds = ReadonlyMap<Contender, readonly Result[]>;
+
+export async function main({ root, directory, args }: Place & { args: string[] }): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      large: { type: "boolean", default: false },
+      runs: { type: "string", default: "3" },
+      only: { type: "string", multiple: true, default: [...SECTIONS] },
+      write: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const runs = Number(values.runs);
+  const unknown = values.only.find((s) => !SECTIONS.includes(s as Section));
+  if (values.help || !Number.isInteger(runs) || runs < 1 || unknown !== undefined) {
+    process.stderr.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  if (!canMeasure()) {
+    process.stderr.write("GNU time is needed at /usr/bin/time (apt-get install time)\n");
+    return 2;
+  }
+  const bench = new Bench({ root, directory }, values.large, runs);
+  const text = await bench.report(SECTIONS.filter((s) => values.only.includes(s)));
+  process.stdout.write(text);
+  if (values.write) {
+    const readme = join(root, "bench", "README.md");
+    const [begin, end] = ["<!-- results -->\n", "<!-- end of results -->"];
+    const [before = "", rest = ""] = readFileSync(readme, "utf8").split(begin);
+    writeFileSync(readme, `${before}${begin}\n${text}\n${end}${rest.split(end)[1] ?? ""}`);
+    if (bench.chart !== undefined) writeFileSync(join(root, "bench", "growth.svg"), bench.chart);
+  }
+  return 0;
+}
+
+class Bench {
+  chart: string | undefined;
+  readonly #place: Place;
+  readonly #large: boolean;
+  readonly #runs: number;
+  readonly #spin = installed("spin", "-V") && installed("cc", "--version");
+  readonly #rumur = installed("rumur", "--version") && installed("cc", "--version");
+  readonly #compiler = installed("c++", "--version");
+
+  constructor(place: Place, large: boolean, runs: number) {
+    this.#place = place;
+    this.#large = large;
+    this.#runs = runs;
+  }
+
+  async report(sections: readonly Section[]): Promise<string> {
+    const load = loadavg()[0] ?? 0;
+    const out = [this.#machine(load)];
+    for (const section of sections) {
+      switch (section) {
+        case "search":
+          out.push(this.#searches());
+          break;
+        case "reductions":
+          out.push(this.#reductions());
+          break;
+        case "verdict":
+          out.push(await this.#sourceToVerdict());
+          break;
+        case "liveness":
+          out.push(this.#liveness());
+          break;
+        case "growth":
+          out.push(this.#growth());
+          break;
+        case "models":
+          if (this.#large) out.push(this.#models());
+          break;
+      }
+    }
+    return `${out.join("\n\n")}\n`;
+  }
+
+  #machine(load: number): string {
+    const model = cpus()[0]?.model.trim() ?? "unknown processor";
+    const busy = load > 0.5 * availableParallelism() ? ", loaded by other work" : "";
+    const missing = [
+      ...(this.#spin ? [] : ["spin"]),
+      ...(this.#rumur ? [] : ["rumur"]),
+      ...(this.#compiler ? [] : ["a C++ compiler"]),
+    ];
+    const absent = missing.length === 0 ? "" : ` Not installed, and left out: ${missing.join(", ")}.`;
+    return (
+      `Measured with \`npm run bench --${this.#large ? " --large" : ""} --runs ${this.#runs}\` on ${cpus().length} cores of ` +
+      `${model}${busy} (load average ${load.toFixed(1)} at the start), Node ${process.versions.node}.${absent}`
+    );
+  }
+
+  /** Everyone runs once a round. What a tool counts must not change between rounds. */
+  #alternate(contenders: readonly Contender[]): Rounds {
+    const results = new Map<Contender, Result[]>(contenders.map((c) => [c, []]));
+    for (let round = 0; round < this.#runs; round++) {
+      for (const [contender, list] of results) {
+        const result = contender.run();
+        process.stderr.write(`  ${contender.name}: ${result.states} states, ${result.cpu.toFixed(2)} s\n`);
+        if (list[0] !== undefined && list[0].states !== result.states) {
+          throw new Error(`${contender.name} counted ${list[0].states} states, then ${result.states}`);
+        }
+        list.push(result);
+      }
+    }
+    return results;
+  }
+
+  #loops() {
+    return LOOPS.filter((l) => this.#large || !l.large);
+  }
+
+  #philosophers() {
+    return PHILOSOPHERS.filter((p) => this.#large || !p.large);
+  }
+
+  #searches(): string {
+    const place = this.#place;
+    const rows: string[][] = [];
+    const commands: Shown[] = [];
+    const add = (name: string, states: number, contenders: readonly Contender[]) => {
+      process.stderr.write(`${name}, all states\n`);
+      const results = this.#alternate(contenders);
+      mustAgree(name, results, BigInt(states));
+      rows.push(...speeds(name, results));
+      commands.push(...commandsOf(name, contenders));
+    };
+    for (const { name, sizes, states, large } of this.#loops()) {
+      const [n, m, r] = sizes;
+      const request = { system: "loop", sizes, engine: "explicit" } as const;
+      add(name, states, [
+        lockstep(place, "Lockstep", { ...request, properties: ["assertions"] }),
+        ...(this.#compiler ? [ceiling(place, sizes, states)] : []),
+        ...(this.#spin ? [spin(place, "SPIN", spinLoop(n, m, r, states), EXACT)] : []),
+        // Several minutes a run, and slower than SPIN at all other sizes.
+        ...(this.#rumur && !large ? [rumur(place, "rumur", "loop.m.in", { N: n, M: m, R: r }, false)] : []),
+        lockstep(place, "Lockstep, partial deadlocks too", { ...request, properties: ["assertions", "deadlock"] }),
+      ]);
+    }
+    for (const { n, states } of this.#philosophers()) {
+      const flags = { ...EXACT, pan: ["-E"] };
+      add(`${n} philosophers`, states, [
+        lockstep(place, "Lockstep", { system: "philosophers", sizes: [n], engine: "explicit", properties: [] }),
+        ...(this.#spin ? [spin(place, "SPIN", spinPhilosophers(n, states), flags)] : []),
+        ...(this.#rumur ? [rumur(place, "rumur", "philosophers.m.in", { N: n }, false)] : []),
+      ]);
+    }
+    const header = ["", "tool", "states/s", "of ours", "bytes/state", "of ours", "source to verdict, s", "of ours"];
+    return section("All states, no reductions", header, rows, commands);
+  }
+
+  #reductions(): string {
+    const place = this.#place;
+    const rows: string[][] = [];
+    const commands: Shown[] = [];
+    const add = (name: string, contenders: readonly Contender[]) => {
+      process.stderr.write(`${name}, reductions\n`);
+      const results = this.#alternate(contenders);
+      mustHaveOneVerdict(name, results);
+      rows.push(...times(name, results));
+      commands.push(...commandsOf(name, contenders));
+    };
+    for (const { name, sizes, states } of this.#loops()) {
+      const [n, m, r] = sizes;
+      const request = { system: "loop", sizes } as const;
+      add(name, [
+        lockstep(place, "Lockstep, symmetry and transactions", { ...request, engine: "reduced" }),
+        lockstep(place, "Lockstep, symmetry", { ...request, engine: "symmetry" }),
+        lockstep(place, "Lockstep, symbolic", { ...request, engine: "symbolic" }),
+        ...(this.#rumur ? [rumur(place, "rumur, symmetry", "loop.m.in", { N: n, M: m, R: r }, true)] : []),
+        ...(this.#spin ? [spin(place, "SPIN, partial order", spinLoop(n, m, r, states), PARTIAL_ORDER)] : []),
+      ]);
+    }
+    for (const { n, states } of this.#philosophers()) {
+      const request = { system: "philosophers", sizes: [n], properties: [] } as const;
+      const flags = { ...PARTIAL_ORDER, pan: ["-E"] };
+      add(`${n} philosophers`, [
+        lockstep(place, "Lockstep, symbolic", { ...request, engine: "symbolic" }),
+        lockstep(place, "Lockstep, transactions", { ...request, engine: "reduced" }),
+        ...(this.#spin ? [spin(place, "SPIN, partial order", spinPhilosophers(n, states), flags)] : []),
+      ]);
+    }
+    const header = ["", "tool", "states", "CPU s of the search", "of the first", "MB", "source to verdict, s"];
+    return section("With reductions", header, rows, commands);
+  }
+
+  /** A small scenario of a model: what a user waits for. */
+  async #sourceToVerdict(): Promise<string> {
+    const [variant, scenario] = ["v4.2", "set-status-vs-open"];
+    const selected = ["loop-partscan", "--variant", variant, "--scenario", scenario];
+    const name = `loop-partscan ${variant} ${scenario}`;
+    process.stderr.write(`${name}, from source to verdict\n`);
+    const { protocol } = await loadModel(join(this.#place.root, "models", "loop-partscan", "protocol.ts"));
+    const program = protocol.record({ variant, scenario });
+    if (program === null) throw new Error(`${name} is not applicable`);
+    const text = promela(lower(program));
+    const model: SpinModel = { model: "exported.pml", text, defines: [], states: 1000, depth: 10_000 };
+    const contenders = [
+      commandLine(this.#place, "Lockstep", [...selected, "--engine", "explicit", "--no-reduction"]),
+      ...(this.#spin
+        ? ["-O2", "-O0"].map((level) =>
+            spin(this.#place, `SPIN, cc ${level}`, model, {
+              spin: ["-o1", "-o2", "-o3"],
+              cc: [level, "-DSAFETY", "-DNOREDUCE"],
+              pan: ["-E"],
+            }),
+          )
+        : []),
+    ];
+    const results = this.#alternate(contenders);
+    // A process that fills the arrays is a state of its own in Promela.
+    const filling = text.includes("\ninit {") ? 1n : 0n;
+    const ours = results.get(contenders[0]!)?.[0];
+    for (const contender of contenders.slice(1)) {
+      const theirs = results.get(contender)?.[0];
+      if (theirs?.states !== (ours?.states ?? 0n) + filling) {
+        throw new Error(`${name}: ${contender.name} counts ${theirs?.states} states, Lockstep ${ours?.states}`);
+      }
+    }
+    const rows = [...results].map(([contender, list]) => [
+      contender.name,
+      grouped(list[0]!.states),
+      seconds(median(list.map((r) => r.wall))),
+      ratio(results, contender, (r) => r.wall),
+    ]);
+    const header = [name, "states", "source to verdict, s", "of ours"];
+    return section("A small scenario of a model", header, rows, commandsOf(name, contenders));
+  }
+
+  #liveness(): string {
+    const place = this.#place;
+    const rows: string[][] = [];
+    const commands: Shown[] = [];
+    const add = (name: string, contender: Contender, model: SpinModel) => {
+      process.stderr.write(`${name}\n`);
+      // More processes than SPIN's fairness has room for unless told.
+      const room = "-DNFAIR=4";
+      const contenders = [
+        contender,
+        ...(this.#spin
+          ? [
+              spin(place, "SPIN", model, { cc: ["-O2", room], pan: FAIR }),
+              spin(place, "SPIN, no partial order", model, { cc: ["-O2", "-DNOREDUCE", room], pan: FAIR }),
+            ]
+          : []),
+      ];
+      const results = this.#alternate(contenders);
+      mustHaveOneVerdict(name, results);
+      rows.push(...times(name, results));
+      commands.push(...commandsOf(name, contenders));
+    };
+    add(
+      "endless (5,4): lo_ctl_mutex is released again and again",
+      lockstep(place, "Lockstep", { system: "releasedAgain", sizes: [5, 4], engine: "explicit" }),
+      { model: "loop.pml", defines: ["N=5", "M=4", "ENDLESS", "RELEASED"], states: 200_000, depth: 1_000_000 },
+    );
+    add(
+      "S6: the ioctl finishes",
+      lockstep(place, "Lockstep", { system: "ioctlFinishes", sizes: [3, 2, 2], engine: "explicit" }),
+      { model: "loop.pml", defines: ["N=3", "M=2", "R=2", "FINISHES"], states: 1_200_000, depth: 10_000 },
+    );
+    add(
+      "10 asymmetric philosophers: somebody eats again and again",
+      lockstep(place, "Lockstep", { system: "asymmetricPhilosophers", sizes: [10], engine: "explicit" }),
+      { model: "philosophers.pml", defines: ["N=10", "ASYMMETRIC", "PROGRESS"], states: 200_000, depth: 1_000_000 },
+    );
+    const header = ["", "tool", "states", "CPU s of the search", "of ours", "MB", "source to verdict, s"];
+    return section("Liveness under weak fairness", header, rows, commands);
+  }
+
+  #growth(): string {
+    const place = this.#place;
+    const sizes = this.#large ? [...OPENERS, ...MORE_OPENERS] : OPENERS;
+    const tired = new Set<string>();
+    const series = new Map<string, [number, number][]>();
+    const rows: string[][] = [];
+    let shown: Shown[] = [];
+    let names: string[] = [];
+    for (const n of sizes) {
+      const name = `${n} openers`;
+      process.stderr.write(`${name}, growth\n`);
+      const request = { system: "endlessLoop", sizes: [n, GROWTH_IOCTLS] } as const;
+      const exact = (66 * n + 39) * 2 ** n;
+      const model: SpinModel = {
+        model: "loop.pml",
+        defines: [`N=${n}`, `M=${GROWTH_IOCTLS}`, "ENDLESS"],
+        states: exact,
+        depth: exact + 1000,
+      };
+      const everybody = [
+        lockstep(place, "Lockstep, explicit", { ...request, engine: "explicit" }),
+        lockstep(place, "Lockstep, symmetry", { ...request, engine: "symmetry" }),
+        lockstep(place, "Lockstep, symmetry and transactions", { ...request, engine: "reduced" }),
+        lockstep(place, "Lockstep, symbolic", { ...request, engine: "symbolic" }),
+        ...(this.#spin
+          ? [spin(place, "SPIN", model, EXACT), spin(place, "SPIN, partial order", model, PARTIAL_ORDER)]
+          : []),
+      ];
+      names = everybody.map((c) => c.name);
+      const contenders = everybody.filter((c) => !tired.has(c.name));
+      const results = this.#alternate(contenders);
+      mustHaveOneVerdict(name, results);
+      const unreduced = new Set(["Lockstep, explicit", "Lockstep, symbolic", "SPIN"]);
+      mustAgree(name, new Map([...results].filter(([c]) => unreduced.has(c.name))));
+      const row = [String(n + GROWTH_IOCTLS)];
+      for (const c of everybody) {
+        const list = results.get(c);
+        if (list === undefined) {
+          row.push("");
+          continue;
+        }
+        const cpu = median(list.map((r) => r.cpu));
+        if (cpu > PATIENCE) tired.add(c.name);
+        row.push(`${grouped(list[0]!.states)} (${seconds(cpu)})`);
+        // A hundredth is the least that is told of a process.
+        series.set(c.name, [...(series.get(c.name) ?? []), [n + GROWTH_IOCTLS, Math.max(cpu, 0.01)]]);
+      }
+      rows.push(row);
+      shown = commandsOf(name, contenders);
+    }
+    const lines = [...series].map(([name, points]): Series => ({ name, points }));
+    this.chart = growthChart("Deadlocks of the endless loop protocol: CPU seconds of the search", lines);
+    const title = `Growth with the number of threads: states (CPU s of the search), ${GROWTH_IOCTLS} of the threads are ioctls`;
+    return section(title, ["threads", ...names], rows, shown);
+  }
+
+  /** Scenarios of the models at sizes that nobody enumerates. */
+  #models(): string {
+    const limit = ["--timeout", String(SECONDS_FOR_A_MODEL)];
+    const rows: string[][] = [];
+    const commands: Shown[] = [];
+    for (const variant of ["wilson-2015", "v4.2"]) {
+      const selected = [
+        "loop-partscan",
+        "--variant",
+        variant,
+        "--scenario",
+        "set-status-vs-open",
+        "--param",
+        "openers=8",
+      ];
+      const name = `loop-partscan ${variant} set-status-vs-open, 8 openers`;
+      process.stderr.write(`${name}\n`);
+      const contenders = ["symbolic", "explicit"].map((engine) =>
+        commandLine(this.#place, `Lockstep, ${engine}`, [...selected, "--engine", engine, ...limit]),
+      );
+      const results = this.#alternate(contenders);
+      for (const [contender, list] of results) {
+        rows.push([
+          name,
+          contender.name,
+          grouped(list[0]!.states),
+          list[0]!.verdict,
+          seconds(median(list.map((r) => r.wall))),
+        ]);
+      }
+      commands.push(...commandsOf(name, contenders));
+    }
+    const header = ["", "engine", "states of the first graph", "verdicts", "source to verdict, s"];
+    return section("Large scenarios of the models", header, rows, commands);
+  }
+}
+
+const spinLoop = (n: number, m: number, r: number, states: number): SpinModel => ({
+  model: "loop.pml",
+  defines: [`N=${n}`, `M=${m}`, `R=${r}`],
+  states,
+  depth: 10_000,
+});
+
+/** The search of the philosophers may go as deep as there are states. */
+const spinPhilosophers = (n: number, states: number): SpinModel => ({
+  model: "philosophers.pml",
+  defines: [`N=${n}`],
+  states,
+  depth: states,
+});
+
+/** @throws Error unless all counted the same states and transitions, and as many states as expected. */
+function mustAgree(name: string, results: Rounds, expected?: bigint): void {
+  const counts = [...results].map(([contender, [first]]) => ({ tool: contender.name, ...first! }));
+  const ours = counts[0];
+  if (ours === undefined) return;
+  const agree = counts.every((c) => c.states === ours.states && c.transitions === ours.transitions);
+  if (agree && (expected === undefined || ours.states === expected)) return;
+  const said = counts.map((c) => `${c.tool}: ${c.states} states, ${c.transitions} transitions`);
+  throw new Error(`${name}: the counts differ: ${said.join("; ")}${expected ? `; expected: ${expected} states` : ""}`);
+}
+
+function mustHaveOneVerdict(name: string, results: Rounds): void {
+  const verdicts = [...results].flatMap(([c, [first]]) =>
+    // Where nothing was asked there is no verdict.
+    first!.verdict === "" ? [] : [{ tool: c.name, verdict: first!.verdict }],
+  );
+  if (verdicts.every((v) => v.verdict === verdicts[0]?.verdict)) return;
+  throw new Error(`${name}: ${verdicts.map((v) => `${v.tool} says ${v.verdict}`).join("; ")}`);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** The median, over the rounds, of a figure of this tool relative to the first tool's in the same round. */
+function ratio(results: Rounds, contender: Contender, figure: (r: Result) => number): string {
+  const first = [...results.values()][0]!;
+  const list = results.get(contender)!;
+  if (list === first) return "1";
+  const value = median(list.map((r, round) => figure(r) / figure(first[round]!)));
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+const grouped = (n: bigint): string => n.toString().replace(/\B(?=(\d{3})+$)/g, ",");
+const seconds = (s: number): string => (s >= 100 ? s.toFixed(0) : s >= 10 ? s.toFixed(1) : s.toFixed(2));
+
+function speeds(name: string, results: Rounds): string[][] {
+  return [...results].map(([contender, list], i) => {
+    const states = Number(list[0]!.states);
+    const speed = (r: Result) => states / Math.max(r.cpu, 0.005);
+    const bytes = (r: Result) => r.memory / states;
+    return [
+      i === 0 ? `${name}: ${grouped(list[0]!.states)}` : "",
+      contender.name,
+      `${(median(list.map(speed)) / 1e6).toFixed(2)} M`,
+      ratio(results, contender, speed),
+      median(list.map(bytes)).toFixed(0),
+      ratio(results, contender, bytes),
+      seconds(median(list.map((r) => r.wall))),
+      ratio(results, contender, (r) => r.wall),
+    ];
+  });
+}
+
+function times(name: string, results: Rounds): string[][] {
+  return [...results].map(([contender, list], i) => [
+    i === 0 ? name : "",
+    contender.name,
+    grouped(list[0]!.states),
+    seconds(median(list.map((r) => r.cpu))),
+    ratio(results, contender, (r) => Math.max(r.cpu, 0.005)),
+    (median(list.map((r) => r.memory)) / 1e6).toFixed(0),
+    seconds(median(list.map((r) => r.wall))),
+  ]);
+}
+
+/** A contender with what it was run on: of each, the commands are shown once. */
+const commandsOf = (name: string, contenders: readonly Contender[]): Shown[] =>
+  contenders.map(({ name: tool, commands }) => ({ tool, on: name, commands }));
+
+function section(
+  title: string,
+  header: readonly string[],
+  rows: readonly string[][],
+  commands: readonly Shown[],
+): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const alignment = header.map((_, i) => (rows.every((r) => /^[\d.,()M ]*$/.test(r[i] ?? "")) ? "--:" : "---"));
+  return [
+    `### ${title}`,
+    "",
+    line(header),
+    line(alignment),
+    ...rows.map(line),
+    "",
+    "<details><summary>Commands</summary>",
+    "",
+    "```",
+    ...commands
+      .filter(({ tool }, i) => commands.findIndex((c) => c.tool === tool) === i)
+      .flatMap(({ tool, on, commands: typed }) => [`# ${tool}, here on ${on}`, ...typed]),
+    "```",
+    "",
+    "</details>",
+  ].join("\n");
+}
