@@ -28,9 +28,11 @@ interface Span {
 }
 
 const FORCE_ROUNDS = 50;
-/** Moving single blocks is quadratic in their number and more. */
-const MANY_BLOCKS = 400;
 const MOVE_PASSES = 6;
+/** Edges over more blocks reach over most levels whatever the order: they do not take part in sifting. */
+const WIDE = 24;
+/** Blocks of edges looked at while sifting, for all starting orders together: some tens of milliseconds. */
+const EFFORT = 6_000_000;
 /** A pass that leaves more than this part of the cost is the last. */
 const ENOUGH = 0.99;
 
@@ -65,11 +67,13 @@ export function variableOrder(system: TransitionSystem, checkTime: () => void = 
   const declaredOrder = blocks.map((_, b) => b);
   const threads = declaredOrder.filter((b) => blocks[b]![0]!.of === "pc");
   const elements = declaredOrder.filter((b) => blocks[b]![0]!.of !== "pc");
+  const narrow = spans.filter((span) => span.blocks.length <= WIDE);
+  const effort = { left: EFFORT };
   let best: number[] = declaredOrder;
   let bestCost = Number.POSITIVE_INFINITY;
   for (const start of [declaredOrder, [...elements, ...threads]]) {
     for (const candidate of [start, force(start, spans)]) {
-      const { order, cost } = moveBlocks(candidate, spans, width);
+      const { order, cost } = moveBlocks(candidate, narrow, width, effort);
       if (cost < bestCost) {
         best = order;
         bestCost = cost;
@@ -146,8 +150,10 @@ class SpannedOrder {
   readonly #first: number[] = [];
   readonly #spansOf: number[][] = [];
   readonly #costs: number[];
+  readonly #effort: { left: number };
 
-  constructor(order: readonly number[], spans: readonly Span[], width: readonly number[]) {
+  constructor(order: readonly number[], spans: readonly Span[], width: readonly number[], effort: { left: number }) {
+    this.#effort = effort;
     this.order = [...order];
     this.#spans = spans;
     this.#width = width;
@@ -167,6 +173,7 @@ class SpannedOrder {
 
   #measure(s: number): void {
     const span = this.#spans[s]!;
+    this.#effort.left -= span.blocks.length;
     let lo = this.#levels;
     let hi = 0;
     for (const b of span.blocks) {
@@ -193,7 +200,7 @@ class SpannedOrder {
 
   /** Moves one block to where the cost is least, as Rudell's sifting moves a variable. */
   sift(block: number): void {
-    if (this.#spansOf[block]!.length === 0) return;
+    if (this.#spansOf[block]!.length === 0 || this.#effort.left <= 0) return;
     let at = this.order.indexOf(block);
     let best = at;
     let bestCost = this.cost;
@@ -209,9 +216,13 @@ class SpannedOrder {
   }
 }
 
-function moveBlocks(start: readonly number[], spans: readonly Span[], width: readonly number[]): SpannedOrder {
-  const order = new SpannedOrder(start, spans, width);
-  if (start.length > MANY_BLOCKS) return order;
+function moveBlocks(
+  start: readonly number[],
+  spans: readonly Span[],
+  width: readonly number[],
+  effort: { left: number },
+): SpannedOrder {
+  const order = new SpannedOrder(start, spans, width, effort);
   for (let pass = 0; pass < MOVE_PASSES; pass++) {
     const before = order.cost;
     for (const block of [...order.order]) order.sift(block);
