@@ -5,7 +5,7 @@ import type { StateValues } from "./layout.ts";
 
 export interface Deadlock {
   readonly finding: Finding;
-  /** The thread waits for nobody in particular, or for one that cannot move in this state. */
+  /** Nobody on the chain of waiting from the thread on can move in this state. */
   readonly settled: boolean;
 }
 
@@ -18,7 +18,7 @@ export function classifyDeadlock(system: TransitionSystem, state: StateValues, d
     return {
       t,
       holder,
-      settled: holder < 0 || !movers.has(holder),
+      settled: isSettled(system, state, t, movers),
       kind: kindOf(system, state, t, holder, live.length),
     };
   });
@@ -32,6 +32,19 @@ export function classifyDeadlock(system: TransitionSystem, state: StateValues, d
     finding: { kind: chosen.kind, message: describe(system, state, chosen.t), thread: chosen.t },
     settled: chosen.settled,
   };
+}
+
+/** Follows who waits for whom, up to somebody who waits for nobody in particular, or to where the chain closes. */
+function isSettled(system: TransitionSystem, state: StateValues, first: number, movers: ReadonlySet<number>): boolean {
+  const seen = new Set<number>();
+  for (let t = first; t >= 0 && !seen.has(t); t = holderOf(system, state, t)) {
+    if (movers.has(t)) return false;
+    seen.add(t);
+    // Who is kept off his CPU waits for that first.
+    const { keptOff } = system.threads[t]!;
+    if (keptOff !== undefined && evaluate(keptOff, state, t) !== 0) return true;
+  }
+  return true;
 }
 
 function holderOf(system: TransitionSystem, state: StateValues, t: number): number {

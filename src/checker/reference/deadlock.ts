@@ -6,8 +6,8 @@ import { isHandler, type ThreadStatus } from "./interpreter.ts";
 export interface Deadlock {
   readonly finding: Finding;
   /**
-   * Some thread to blame waits for nobody in particular, or for a thread that cannot move now. Where it is false the
-   * holder still moves, but will never let go.
+   * From some thread to blame on, nobody on the chain of who waits for whom can move now. Where it is false somebody on
+   * it still moves, but will never let go.
    */
   readonly settled: boolean;
 }
@@ -33,10 +33,14 @@ export function describeDeadlock(
   return { finding, settled: settledOnes.length > 0 };
 }
 
-/** Does the thread wait for nobody in particular, or for a thread that has no live move now? */
-export function isSettled(statuses: readonly ThreadStatus[], t: number): boolean {
-  const { holder } = statuses[t]!;
-  return holder === undefined || statuses[holder]!.status !== "ready";
+/** Nobody on the chain of waiting from the thread on can move now. */
+export function isSettled(statuses: readonly ThreadStatus[], first: number): boolean {
+  const seen = new Set<number>();
+  for (let t: number | undefined = first; t !== undefined && !seen.has(t); t = statuses[t]!.holder) {
+    if (statuses[t]!.status === "ready") return false;
+    seen.add(t);
+  }
+  return true;
 }
 
 function kindOf(program: Program, statuses: readonly ThreadStatus[], t: number): (typeof KINDS)[number] {

@@ -144,6 +144,23 @@ export function isResting(system: TransitionSystem, s: ConcreteState, t: number)
   return resting !== undefined && evaluate(resting, s, t) !== 0;
 }
 
+/** Nobody on the chain of who waits for whom, from thread t on, has a live move. `out` is edges() of the state. */
+export function isSettled(
+  system: TransitionSystem,
+  s: ConcreteState,
+  first: number,
+  out: readonly ConcreteEdge[],
+): boolean {
+  const seen = new Set<number>();
+  for (let t = first; t >= 0 && !seen.has(t); t = holderOf(system, s, t) - 1) {
+    if (out.some((e) => !e.optional && e.step.thread === t)) return false;
+    seen.add(t);
+    const keptOff = system.threads[t]?.keptOff;
+    if (keptOff !== undefined && evaluate(keptOff, s, t) !== 0) return true;
+  }
+  return true;
+}
+
 /** The id of the thread that holds what thread t waits for; 0: nobody in particular. */
 export function holderOf(system: TransitionSystem, s: ConcreteState, t: number): number {
   const thread = system.threads[t];

@@ -12,6 +12,7 @@ import {
   evaluate,
   holderOf,
   isResting,
+  isSettled,
   reaches,
 } from "./concrete.ts";
 import { type Encoding, isHandler, type Leaf } from "./encode.ts";
@@ -203,8 +204,7 @@ export function deadlockQuestion(encoding: Encoding, property: SysProperty, boun
     let cut: string | undefined;
     const doomed: number[] = [];
     for (const t of blockedThreads(system, s, out)) {
-      const holder = holderOf(system, s, t);
-      const waitsInVain = holder === 0 || !out.some((e) => !e.optional && e.step.thread === holder - 1);
+      const waitsInVain = isSettled(system, s, t, out);
       if (!waitsInVain && !weak) continue;
       const moves = (after: ConcreteState, from: readonly ConcreteEdge[]): boolean =>
         from.some((e) => !e.optional && e.step.thread === t) || isResting(system, after, t);

@@ -2,8 +2,8 @@
  * Blocked and doomed threads, as sets of reachable states.
  *
  * A thread is blocked where it waits without a right to; it is doomed where it is blocked and in no state reachable
- * over live edges can move or waits with a right to. A doomed thread is settled if it waits for nobody in particular or for a thread that has no
- * live move there.
+ * over live edges can move or waits with a right to. A doomed thread is settled if nobody on the chain of who waits for
+ * whom, from it on, has a live move there.
  */
 import type { SysThread, TransitionSystem } from "../../spec/transition-system.ts";
 import { EMPTY } from "./list-decision-diagram.ts";
@@ -24,6 +24,7 @@ export class StuckThreads {
   readonly #live: readonly number[];
   readonly #blocked: readonly number[];
   #doomed: readonly number[] | undefined;
+  #unsettled: readonly number[] | undefined;
 
   constructor(reached: ReachableStates) {
     this.#reached = reached;
@@ -122,28 +123,61 @@ export class StuckThreads {
     return store.union(blocked, reached.filter(waiting, terms.isOneOf(vector.pc(t), plain), runs));
   }
 
+  /** Doomed states of t in which nobody on the chain of waiting from t on has a live move. */
   #settledStates(doomed: number, t: number): number {
+    const { store } = this.#reached;
+    return store.minus(doomed, this.#leadsToMover(t));
+  }
+
+  /**
+   * Per thread, the states (among those with a doomed thread) in which it waits for a thread that has a live move, or
+   * for one of which this can be said: a least fixed point, because a chain that closes leads to nobody.
+   */
+  #leadsToMover(t: number): number {
+    this.#unsettled ??= this.#unsettledSets();
+    return this.#unsettled[t]!;
+  }
+
+  #unsettledSets(): readonly number[] {
+    const { store } = this.#reached;
+    const { threads } = this.#system;
+    const doomed = this.doomed();
+    const links = threads.map((_, t) => this.#links(doomed, t));
+    const sets: number[] = threads.map(() => EMPTY);
+    for (let changed = true; changed; ) {
+      changed = false;
+      links.forEach((held, t) => {
+        const next = held.reduce((set, states, h) => {
+          const onward = store.intersect(states, store.union(this.#live[h]!, sets[h]!));
+          return store.union(set, onward);
+        }, EMPTY);
+        if (next === sets[t]) return;
+        sets[t] = this.#reached.keep(next);
+        changed = true;
+      });
+    }
+    return sets;
+  }
+
+  /** By holder, the states of `among` in which thread t, unless kept off its CPU, waits for that thread. */
+  #links(among: number, t: number): number[] {
     const reached = this.#reached;
     const { store, terms, vector } = reached;
-    const { threads, programs } = this.#system;
-    const unheld: number[] = [];
-    let settled = EMPTY;
-    programs[threads[t]!.program]!.locations.forEach((location, l) => {
+    const { threads } = this.#system;
+    const thread = threads[t]!;
+    const runs = thread.keptOff === undefined ? terms.one : terms.not(reached.predicate(thread.keptOff));
+    const held: number[] = threads.map(() => EMPTY);
+    this.#locations(t).forEach((location, l) => {
       const holder = location.wait?.holder;
-      if (holder === undefined) {
-        unheld.push(l);
-        return;
-      }
-      const here = terms.isOneOf(vector.pc(t), [l]);
-      const waiting = reached.filter(doomed, here);
+      if (holder === undefined) return;
+      const waiting = reached.filter(among, terms.isOneOf(vector.pc(t), [l]), runs);
       if (waiting === EMPTY) return;
       const id = reached.predicate(holder, t);
-      settled = store.union(settled, waiting);
       threads.forEach((_, h) => {
-        const held = reached.filter(waiting, terms.binary("==", id, terms.constant(h + 1)));
-        settled = store.minus(settled, store.intersect(held, this.#live[h]!));
+        if (h === t) return;
+        held[h] = store.union(held[h]!, reached.filter(waiting, terms.binary("==", id, terms.constant(h + 1))));
       });
     });
-    return store.union(settled, reached.filter(doomed, terms.isOneOf(vector.pc(t), unheld)));
+    return held.map((set) => reached.keep(set));
   }
 }
