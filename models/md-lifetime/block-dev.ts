@@ -4,7 +4,7 @@
  */
 import {
   atomically,
-  type Bool,
+  Bool,
   bool,
   Choose,
   dec,
@@ -18,6 +18,7 @@ import {
   kref_get,
   kref_put,
   Label,
+  type Local,
   local,
   lock_kernel,
   module_put,
@@ -36,7 +37,7 @@ import {
   write,
 } from "lockstep";
 import { BLOCK_DEV, GENHD } from "./files.ts";
-import { bdev, bdev_map, type Disk, gendisk, md_mod, md_region, starts_again } from "./objects.ts";
+import { BKL, bdev, bdev_map, type Disk, gendisk, md_mod, md_region, starts_again } from "./objects.ts";
 import { open_failed } from "./opening.ts";
 import { md_open, md_probe, md_release } from "./v2.6.28.ts";
 
@@ -46,21 +47,11 @@ export function put_disk(disk: Disk): void {
 }
 
 /**
- * `might_sleep()` of a call that finds nothing to wait for: with voluntary preemption (CONFIG_PREEMPT_VOLUNTARY) the
- * task may be rescheduled there all the same, and schedule() drops the big kernel lock.
+ * Inside of atomically, which ends with a call that may sleep for things outside of the model (memory, I/O): a task that
+ * has the big kernel lock keeps it, or sleeps without it, and then `after_sleep` follows.
  */
-export const cond_resched = fn("cond_resched", { at: "kernel/sched.c" }, () => {
-  if (switched("preempt", "voluntary")) drop_kernel_lock("cond_resched()");
-});
-
-/** A call that sleeps on things outside of the model (memory, I/O), or does not, under the big kernel lock. */
-export const sleeps = fn("sleeps", { at: "kernel/sched.c" }, () => {
-  drop_kernel_lock("allocates memory, or waits for I/O");
-});
-
-function drop_kernel_lock(call: string): void {
-  const slept = local("slept", bool, false);
-  atomically(call, () => {
+export function may_sleep(slept: Local<Bool, Bool | boolean>): void {
+  If(new Bool(BKL.heldBySelf()), () => {
     Choose(
       { name: "does not sleep", body: () => {} },
       {
@@ -72,7 +63,18 @@ function drop_kernel_lock(call: string): void {
       },
     );
   });
+}
+
+export function after_sleep(slept: Local<Bool, Bool | boolean>): void {
   If(slept.value, () => lock_kernel());
+}
+
+/**
+ * The same for `might_sleep()` in a call that finds nothing to wait for: with voluntary preemption
+ * (CONFIG_PREEMPT_VOLUNTARY) the task may be rescheduled there all the same, and schedule() drops the big kernel lock.
+ */
+function might_sleep(slept: Local<Bool, Bool | boolean>): void {
+  if (switched("preempt", "voluntary")) may_sleep(slept);
 }
 
 /**
@@ -85,6 +87,7 @@ function drop_kernel_lock(call: string): void {
 export const get_gendisk = fn("get_gendisk", { at: GENHD, returns: ptr(gendisk) }, () => {
   const disk = local("disk", ptr(gendisk), NULL);
   const probe = local("probe", bool, false);
+  const slept = local("slept", bool, false);
   const lookup = (otherwise: () => void) => {
     If(
       bdev_map.now.ne(NULL),
@@ -93,12 +96,13 @@ export const get_gendisk = fn("get_gendisk", { at: GENHD, returns: ptr(gendisk) 
         If(try_module_get(md_mod), () => {
           disk.set(bdev_map.now);
           kref_get(bdev_map.now.ref);
+          // mutex_lock(&bdev->bd_mutex) comes next
+          might_sleep(slept);
         });
       },
       otherwise,
     );
   };
-  cond_resched();
   atomically("kobj_lookup()", () => {
     starts_again.set(false);
     lookup(() => {
@@ -109,12 +113,17 @@ export const get_gendisk = fn("get_gendisk", { at: GENHD, returns: ptr(gendisk) 
   });
   If(probe.value, () => {
     md_probe();
-    cond_resched();
+    if (switched("preempt", "voluntary")) {
+      atomically("mutex_lock(block_class_lock): might_sleep()", () => might_sleep(slept));
+      after_sleep(slept);
+      slept.set(false);
+    }
     atomically("kobj_lookup(): again", () => {
       module_put(md_mod);
       lookup(() => {});
     });
   });
+  after_sleep(slept);
   Return(disk.value);
 });
 
@@ -130,6 +139,7 @@ function blkdev_get_body({ kernel_lock, restart }: Core): (params: { once: Bool 
   };
   return ({ once }) => {
     const restarted = local("restarted", bool, false);
+    const slept = local("slept", bool, false);
     if (kernel_lock) lock_kernel();
     Label("restart");
     const disk = get_gendisk();
@@ -138,7 +148,6 @@ function blkdev_get_body({ kernel_lock, restart }: Core): (params: { once: Bool 
       open_failed(-ENXIO);
       Return(NULL);
     });
-    cond_resched();
     mutex_lock_nested(bdev.bd_mutex, 0);
     const first = local("first", bool, false);
     const bd_disk = local("bd_disk", ptr(gendisk), NULL);
@@ -169,7 +178,11 @@ function blkdev_get_body({ kernel_lock, restart }: Core): (params: { once: Bool 
           atomically("put_disk(disk); bdev->bd_disk = NULL; mutex_unlock(&bdev->bd_mutex);", () => {
             give_up();
             If(once, () => starts_again.set(true));
+            // mutex_lock(block_class_lock) comes next
+            might_sleep(slept);
           });
+          after_sleep(slept);
+          slept.set(false);
           report("second-restart", "the open starts again for the second time", restarted.value);
           reached("restart");
           restarted.set(true);
@@ -245,12 +258,10 @@ export const __blkdev_put = fn(
 /** The hunk of the patch in fs/block_dev.c. The label stands after lock_kernel(). */
 export const restarting = [replace(__blkdev_get, blkdev_get_body({ kernel_lock: true, restart: true }))];
 
-/** From 2.6.37 on. The calls that could be rescheduled need not be told apart any more: every other task has its CPU. */
+/** From 2.6.37 on. */
 export const without_kernel_lock = [
   replace(__blkdev_get, blkdev_get_body({ kernel_lock: false, restart: true })),
   replace(__blkdev_put, blkdev_put_body({ kernel_lock: false })),
-  replace(cond_resched, () => {}),
-  replace(sleeps, () => {}),
 ];
 
 /** The bd_mutex of the block device of this disk, taken by a sysfs store of the array that owns it. */
@@ -261,12 +272,14 @@ export const lock_own_bdev = fn("lock_own_bdev", { at: GENHD, params: { disk: pt
 
 /** add_disk() publishes the disk first; register_disk() and the rest sleep, with the disk to be found already. */
 export const add_disk = fn("add_disk", { at: GENHD, params: { disk: ptr(gendisk) } }, ({ disk }) => {
-  atomically("blk_register_region(disk)", () => {
+  const slept = local("slept", bool, false);
+  atomically("blk_register_region(disk); register_disk(disk)", () => {
     report("two-disks", "a disk is registered for the number of another one", bdev_map.now.ne(NULL));
     write(bdev_map, disk);
     reached("add_disk");
+    may_sleep(slept);
   });
-  sleeps();
+  after_sleep(slept);
 });
 
 /** Up to 5.12 without bd_mutex. Whole disks are opened whatever GENHD_FL_UP says. */

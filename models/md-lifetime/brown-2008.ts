@@ -1,16 +1,13 @@
 /** NeilBrown's posted patch, to the letter: [PATCH 1/2] md: make devices disappear when they are no longer needed. */
 import {
-  atomic_dec_and_lock,
   atomically,
   BUG_ON,
   bool,
   ERESTARTSYS,
   flush_scheduled_work,
   If,
-  kref_put,
   local,
   lock_kernel,
-  module_code,
   mutex_lock,
   mutex_lock_interruptible,
   mutex_unlock,
@@ -20,39 +17,27 @@ import {
   replace,
   schedule_work,
   size,
-  spin_unlock,
   unlock_kernel,
   write,
 } from "lockstep";
 import { add_disk, restarting } from "./block-dev.ts";
 import { no_references_at_rest } from "./leaks.ts";
-import {
-  all_mddevs,
-  all_mddevs_lock,
-  type Disk,
-  disks_mutex,
-  type Mddev,
-  md_mod,
-  md_region,
-  mddev,
-} from "./objects.ts";
+import { all_mddevs, all_mddevs_lock, type Disk, disks_mutex, type Mddev, md_region, mddev } from "./objects.ts";
 import {
   alloc_disk,
   first_mddev,
   keventd,
   kfree_mddev,
-  kobject_del,
   kobject_init_and_add,
   md_exit,
-  md_free,
   md_open,
   md_probe,
   md_release,
-  mddev_delayed_delete,
   mddev_find,
   mddev_find_body,
   mddev_put,
   new_dev_store,
+  put_last,
 } from "./v2.6.28.ts";
 
 export const held = { race: "hold_active is read and written without a lock" };
@@ -60,18 +45,11 @@ export const held = { race: "hold_active is read and written without a lock" };
 /** atomic_dec_and_lock() gave the lock: all of it is one critical section. `destroy`: what becomes of an unused mddev. */
 export function put_body(destroy: (m: Mddev) => void): (params: { mddev: Mddev }) => void {
   return ({ mddev }) => {
-    const last = atomic_dec_and_lock(mddev.active, all_mddevs_lock);
-    If(last, () => {
-      atomically(
-        "if (… && !mddev->hold_active) { list_del(&mddev->all_mddevs); … } spin_unlock(&all_mddevs_lock);",
-        () => {
-          If(mddev.disks.now.not().and(mddev.hold_active.now.eq("0")), () => {
-            write(all_mddevs, NULL, { under: all_mddevs_lock });
-            destroy(mddev);
-          });
-          spin_unlock(all_mddevs_lock);
-        },
-      );
+    put_last(mddev, "if (… && !mddev->hold_active) { list_del(&mddev->all_mddevs); … }", () => {
+      If(mddev.disks.now.not().and(mddev.hold_active.now.eq("0")), () => {
+        write(all_mddevs, NULL, { under: all_mddevs_lock });
+        destroy(mddev);
+      });
     });
   };
 }
@@ -89,16 +67,6 @@ const put = replace(
     );
   }),
 );
-
-/** Run by keventd, which holds no reference to the module. */
-export const delayed_delete = replace(mddev_delayed_delete, ({ mddev }) => {
-  module_code(md_mod);
-  kobject_del({ mddev });
-  kref_put(mddev.kobj, () => {
-    module_code(md_mod);
-    md_free({ mddev });
-  });
-});
 
 /** `mddev->hold_active = UNTIL_CLOSE`, where the loop has left mddev at the head of the list: it is no mddev. */
 const find = replace(
@@ -188,18 +156,7 @@ const new_dev = replace(new_dev_store, () => {
   });
 });
 
-export const brown_2008 = [
-  ...restarting,
-  put,
-  delayed_delete,
-  find,
-  probe,
-  open,
-  release,
-  exit,
-  new_dev,
-  no_references_at_rest,
-];
+export const brown_2008 = [...restarting, put, find, probe, open, release, exit, new_dev, no_references_at_rest];
 
 /** The store hits memory that nobody reads: what follows from the missing mark can be seen. */
 export const brown_2008_lost_store = [replace(mddev_find, mddev_find_body({ queue: true }))];

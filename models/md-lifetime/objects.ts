@@ -3,7 +3,6 @@
  * What a field stands for, where it is more or less than in C, is said beside it.
  */
 import {
-  atomic,
   bkl,
   bool,
   type Data,
@@ -21,6 +20,7 @@ import {
   observer,
   plain,
   ptr,
+  refcount,
   type Struct,
   type StructPointer,
   size,
@@ -38,7 +38,7 @@ export const mddev = struct(
   "mddev",
   { slots: () => size("generations"), as: "mddev" },
   {
-    active: atomic(0, MAX_REFERENCES),
+    active: refcount(MAX_REFERENCES),
     /** Accessed without a lock: whoever looks may see the old value or the new one. */
     hold_active: plain(enumeration("0", "UNTIL_CLOSE", "UNTIL_IOCTL")),
     gendisk: plain(ptr(() => gendisk)),

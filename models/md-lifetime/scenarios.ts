@@ -73,7 +73,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "one-open",
     title: "one opener opens and closes the device",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(1), worker(), auditor()],
     start: () => initially(unfinished, 1),
     properties: [...everywhere, idleGoes],
@@ -82,7 +82,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "two-openers",
     title: "two openers open and close the device",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(2), worker(), auditor()],
     start: () => initially(unfinished, 2),
     properties: [...everywhere, idleGoes],
@@ -91,7 +91,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "open-vs-looping-opener",
     title: "one opener opens and closes the device while another one opens, configures and closes it for ever",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(1), thread("looper", () => Forever(() => open_ioctl_close(false))), worker()],
     start: () => initially(unfinished, 2),
     properties: everywhere,
@@ -100,6 +100,20 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "three-openers",
     title: "three openers open and close the device",
+    // without brown-2008-lost-store: tens of millions of states, and two openers show all that there is to see
+    variants: [
+      "v2.6.28",
+      "brown-2008",
+      "brown-2008-new",
+      "v2.6.29",
+      "v2.6.31",
+      "v3.0",
+      "v3.2",
+      "v4.10",
+      "v5.8",
+      "v5.13",
+      "v6.0",
+    ],
     sizes: generations(4),
     threads: () => [openers(3), worker(), auditor()],
     start: () => initially(unfinished, 3),
@@ -109,7 +123,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "open-vs-signal",
     title: "an opener may get a signal while another one opens, configures and closes the device",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [
       openers(1),
       thread("other", () => {
@@ -127,7 +141,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "sysfs-flush",
     title: "one opener opens and closes the device while a sysfs store flushes the queue",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(1), writer("new_dev"), worker(), auditor()],
     start: () => initially(unfinished, 2),
     properties: everywhere,
@@ -136,7 +150,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "sysfs-bd-mutex",
     title: "two openers open and close the device while a sysfs store takes its bd_mutex",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(2), writer("size"), worker(), auditor()],
     start: () => initially(unfinished, 3),
     properties: everywhere,
@@ -145,7 +159,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "sysfs-bind",
     title: "two openers open and close the device while a sysfs store adds a member",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(2), writer("slot"), worker(), auditor()],
     start: () => initially(unfinished, 3),
     properties: everywhere,
@@ -154,7 +168,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "no-memory",
     title: "two openers open and close the device, and memory may run out",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [openers(2), worker(), auditor()],
     start: () => {
       initially(unfinished, 2);
@@ -166,7 +180,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "rmmod",
     title: "one opener opens and closes the device, and the module is unloaded",
-    sizes: generations(3),
+    sizes: generations(4),
     threads: () => [
       openers(1),
       thread("rmmod", () => {

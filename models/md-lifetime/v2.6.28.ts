@@ -1,7 +1,7 @@
 /** drivers/md/md.c before the patch: once created, a device stays until the module is unloaded. */
 import {
   alloc,
-  atomic_dec_and_lock,
+  atomic_dec,
   atomic_inc,
   atomic_set,
   atomically,
@@ -23,6 +23,7 @@ import {
   type Local,
   local,
   lock_kernel,
+  module_code,
   mutex_lock,
   mutex_lock_interruptible,
   mutex_unlock,
@@ -45,7 +46,7 @@ import {
   workqueue,
   write,
 } from "lockstep";
-import { add_disk, del_gendisk, lock_own_bdev, put_disk, sleeps } from "./block-dev.ts";
+import { add_disk, after_sleep, del_gendisk, lock_own_bdev, may_sleep, put_disk } from "./block-dev.ts";
 import { MD } from "./files.ts";
 import {
   all_mddevs,
@@ -106,10 +107,11 @@ export function mddev_find_body({ queue, initialised, added, unlocked }: Finding
   return () => {
     const found = local("mddev", ptr(mddev), NULL);
     const fresh = local("new", ptr(mddev), NULL);
-    const was_added = local("added", bool, false);
+    const failed = local("failed", bool, false);
+    const slept = local("slept", bool, false);
     Label("retry");
     spin_lock(all_mddevs_lock);
-    atomically("list_for_each_entry(mddev, &all_mddevs, all_mddevs) …; spin_unlock(&all_mddevs_lock);", () => {
+    atomically("list_for_each_entry(mddev, &all_mddevs, all_mddevs) …; spin_unlock(&all_mddevs_lock); …", () => {
       If(
         all_mddevs.now.ne(NULL),
         () => {
@@ -117,58 +119,85 @@ export function mddev_find_body({ queue, initialised, added, unlocked }: Finding
           atomic_inc(all_mddevs.now.active);
           // kfree(new) comes after the unlock; nobody else knows new
           If(fresh.value.ne(NULL), () => kfree_mddev(fresh.value));
+          fresh.set(NULL);
+          spin_unlock(all_mddevs_lock);
         },
         () => {
-          If(fresh.value.ne(NULL), () => {
-            write(all_mddevs, fresh.value, listed);
-            found.set(fresh.value);
-            was_added.set(true);
-            added?.(fresh.value);
-          });
+          If(
+            fresh.value.ne(NULL),
+            () => {
+              write(all_mddevs, fresh.value, listed);
+              found.set(fresh.value);
+              added?.(fresh.value);
+              spin_unlock(all_mddevs_lock);
+            },
+            () => {
+              spin_unlock(all_mddevs_lock);
+              // new = kzalloc(sizeof(*new), GFP_KERNEL), which nobody else sees
+              may_fail(failed);
+              If(failed.value.not(), () => {
+                const allocated = alloc(mddev);
+                atomic_set(allocated.active, 1);
+                if (queue) write(allocated.queue, true);
+                initialised?.(allocated);
+                fresh.set(allocated);
+              });
+              may_sleep(slept);
+            },
+          );
         },
       );
-      spin_unlock(all_mddevs_lock);
     });
     If(found.value.ne(NULL), () => {
-      if (unlocked) If(was_added.value, () => unlocked(fresh.value));
+      if (unlocked) If(fresh.value.ne(NULL), () => unlocked(fresh.value));
       Return(found.value);
     });
-    const failed = local("failed", bool, false);
-    atomically("new = kzalloc(sizeof(*new), GFP_KERNEL)", () => {
-      may_fail(failed);
-      If(failed.value.not(), () => {
-        const allocated = alloc(mddev);
-        atomic_set(allocated.active, 1);
-        if (queue) write(allocated.queue, true);
-        initialised?.(allocated);
-        fresh.set(allocated);
-      });
-    });
+    after_sleep(slept);
+    slept.set(false);
     If(failed.value, () => Return(NULL));
-    sleeps();
     Goto("retry");
   };
 }
 
 export const mddev_find = fn("mddev_find", { at: MD, returns: ptr(mddev) }, mddev_find_body({ queue: true }));
 
-export const mddev_put = fn("mddev_put", of_mddev, ({ mddev }) => {
-  const last = atomic_dec_and_lock(mddev.active, all_mddevs_lock);
-  If(last, () => {
-    const unused = local("unused", bool, false);
-    atomically("if (!mddev->raid_disks && list_empty(&mddev->disks)) list_del(&mddev->all_mddevs);", () => {
-      If(mddev.disks.now.not(), () => {
-        write(all_mddevs, NULL, listed);
-        unused.set(true);
-      });
+/**
+ * `if (!atomic_dec_and_lock(&mddev->active, &all_mddevs_lock)) return; …; spin_unlock(&all_mddevs_lock);`, the second
+ * decrement, the critical section and the unlock as one step: who else has the lock waits, and of what those do who have
+ * not, the section sees `active` once and nothing twice.
+ */
+export function put_last(m: Mddev, call: string, section: () => void): void {
+  const slow = local("slow", bool, false);
+  atomically("atomic_dec_and_lock(&mddev->active, &all_mddevs_lock): cmpxchg", () => {
+    If(
+      m.active.now.eq(1),
+      () => slow.set(true),
+      () => atomic_dec(m.active),
+    );
+  });
+  If(slow.value, () => {
+    spin_lock(all_mddevs_lock);
+    atomically(`${call} spin_unlock(&all_mddevs_lock);`, () => {
+      atomic_dec(m.active);
+      If(m.active.now.eq(0), section);
       spin_unlock(all_mddevs_lock);
     });
-    If(unused.value, () => {
-      // kobject_put(): the last one takes the directory out of sysfs first
-      kref_put(mddev.kobj, () => {
-        kobject_del({ mddev });
-        md_free({ mddev });
-      });
+  });
+}
+
+export const mddev_put = fn("mddev_put", of_mddev, ({ mddev }) => {
+  const unused = local("unused", bool, false);
+  put_last(mddev, "if (!mddev->raid_disks && list_empty(&mddev->disks)) list_del(&mddev->all_mddevs);", () => {
+    If(mddev.disks.now.not(), () => {
+      write(all_mddevs, NULL, listed);
+      unused.set(true);
+    });
+  });
+  If(unused.value, () => {
+    // kobject_put(): the last one takes the directory out of sysfs first
+    kref_put(mddev.kobj, () => {
+      kobject_del({ mddev });
+      md_free({ mddev });
     });
   });
 });
@@ -176,13 +205,25 @@ export const mddev_put = fn("mddev_put", of_mddev, ({ mddev }) => {
 /** Out of sysfs: lets nobody into an attribute any more, and waits until nobody is inside. */
 export const kobject_del = fn("kobject_del", { ...of_mddev, at: "lib/kobject.c" }, ({ mddev }) => {
   atomically("sysfs_remove_dir(/sys/block/md0/md)", () => {
+    // md called this a moment ago
+    module_code(md_mod);
     If(sysfs_md0.now.eq(mddev), () => write(sysfs_md0, NULL));
   });
   sysfs_remove(mddev.md_attributes);
 });
 
+/** The first step of the release function of the kobject. */
+export function gendisk_of(m: Mddev): Disk {
+  const disk = local("disk", ptr(gendisk), NULL);
+  atomically("disk = mddev->gendisk", () => {
+    module_code(md_mod);
+    disk.set(m.gendisk.now);
+  });
+  return disk.value;
+}
+
 export const md_free = fn("md_free", of_mddev, ({ mddev }) => {
-  const disk = read(mddev.gendisk);
+  const disk = gendisk_of(mddev);
   If(disk.ne(NULL), () => del_gendisk({ disk }));
   // no step between the three: nobody can reach the disk or the mddev any more but by pointers that nobody may follow
   atomically("put_disk(mddev->gendisk); blk_cleanup_queue(mddev->queue); kfree(mddev);", () => {
@@ -191,7 +232,7 @@ export const md_free = fn("md_free", of_mddev, ({ mddev }) => {
   });
 });
 
-/** Never run before the patch: nothing is queued. */
+/** Never run before the patch, when nothing is queued. keventd holds no reference to the module. */
 export const mddev_delayed_delete = fn("mddev_delayed_delete", of_mddev, ({ mddev }) => {
   kobject_del({ mddev });
   kref_put(mddev.kobj, () => md_free({ mddev }));

@@ -4,7 +4,6 @@
  */
 import {
   alloc,
-  atomic_dec_and_lock,
   atomic_inc,
   atomic_set,
   atomically,
@@ -22,7 +21,6 @@ import {
   kref_init,
   kref_put,
   local,
-  module_code,
   module_put,
   mutex_lock,
   mutex_lock_interruptible,
@@ -57,6 +55,7 @@ import {
 import { open_failed } from "./opening.ts";
 import {
   entry_store,
+  gendisk_of,
   kobject_del,
   kobject_init_and_add,
   may_fail,
@@ -68,6 +67,7 @@ import {
   md_release,
   mddev_delayed_delete,
   mddev_put,
+  put_last,
 } from "./v2.6.28.ts";
 import { configured } from "./v2.6.29.ts";
 
@@ -181,25 +181,19 @@ function mddev_get(m: Mddev, call: string) {
 }
 
 const put = replace(mddev_put, ({ mddev }) => {
-  const last = atomic_dec_and_lock(mddev.active, all_mddevs_lock);
-  If(last, () => {
-    atomically("set_bit(MD_DELETED, &mddev->flags); queue_work(…); spin_unlock(&all_mddevs_lock);", () => {
-      If(mddev.disks.now.not().and(mddev.hold_active.now.eq("0")), () => {
-        write(mddev.deleted, true, listed);
-        queue_work(md_misc_wq, mddev.del_work);
-      });
-      spin_unlock(all_mddevs_lock);
+  put_last(mddev, "set_bit(MD_DELETED, &mddev->flags); queue_work(…);", () => {
+    If(mddev.disks.now.not().and(mddev.hold_active.now.eq("0")), () => {
+      write(mddev.deleted, true, listed);
+      queue_work(md_misc_wq, mddev.del_work);
     });
   });
 });
 
 /** The release of the kobject is md_kobj_release(). */
 const delayed_delete = replace(mddev_delayed_delete, ({ mddev }) => {
-  module_code(md_mod);
   kobject_del({ mddev });
   kref_put(mddev.kobj, () => {
-    module_code(md_mod);
-    const disk = read(mddev.gendisk);
+    const disk = gendisk_of(mddev);
     del_gendisk({ disk });
     put_disk({ disk });
   });
