@@ -84,6 +84,9 @@ function liveTargets(program: SysProgram, location: number): number[] {
   return targets;
 }
 
+/** Milliseconds for one proof by Spacer, which may diverge, where the run itself has no time limit. */
+const PROOF_LIMIT = 600_000;
+
 /** Why a goal that no code mentions is unreachable. */
 const UNWRITTEN = "no transition carries it";
 
@@ -244,7 +247,8 @@ class Agenda {
       }
       if (trigger === "reached") return { property: id, verdict: "holds" };
       const { what } = property.trigger;
-      if (trigger === "unreachable") return { property: id, verdict: "vacuous", reason: `not reachable: ${what}` };
+      if (trigger === "unreachable")
+        return { property: id, verdict: "vacuous", reason: `no run reaches what it speaks of: ${what}` };
       return {
         property: id,
         verdict: "inconclusive",
@@ -262,6 +266,13 @@ function isError(leaf: object): boolean {
   return "error" in leaf ? leaf.error === true : "target" in leaf && leaf.target === undefined;
 }
 
+/**
+ * Decides the properties named in `options`. The strategies run side by side, each in a solver of its own (two to four
+ * processes or worker threads), and stop when everything asked is decided or the time is up. Throws nothing for what a
+ * solver does: a solver that is missing, fails, gives up or is too slow leaves properties inconclusive, with the reason.
+ * Of the SearchOptions it knows `properties`, `timeout`, `progress`, `reduction` (the partial order reduction, which
+ * changes no verdict and no depth) and `memory` (native z3 alone).
+ */
 export async function check(
   system: TransitionSystem,
   options: Pick<SearchOptions, "properties" | "timeout"> & Partial<SearchOptions> & SmtOptions,
@@ -461,7 +472,7 @@ async function proveByInvariants(run: Run): Promise<void> {
     };
     let answer: HornAnswer;
     try {
-      answer = await solveHorn(clauses, session, options, deadline);
+      answer = await solveHorn(clauses, session, options, Math.min(deadline, Date.now() + PROOF_LIMIT));
     } catch (error) {
       if (error instanceof SolverFailure && pointless() && !agenda.finished) continue;
       throw error;
