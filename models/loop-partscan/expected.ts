@@ -92,8 +92,8 @@ export const expected: readonly Expected[] = [
     ["v4.2", "v4.14"],
     ["set-status-vs-open-vs-remove"],
     deadlock,
-    ["partial-deadlock"],
-    "three tasks in a ring: T1 has lo_ctl_mutex and will wait for bd_mutex, udev has bd_mutex and waits for " +
+    ["deadlock"],
+    "three tasks in a ring: T1 has lo_ctl_mutex and waits for bd_mutex, udev has bd_mutex and waits for " +
       "loop_index_mutex in lo_open, LOOP_CTL_REMOVE has that and waits for lo_ctl_mutex.",
   ),
   inconclusive(
