@@ -24,9 +24,9 @@ export function* transactions(
     yield [...steps];
     for (let at = first.target; at !== undefined && internal[first.thread]?.[at.pcs[first.thread]!]; ) {
       const next = firings(system, at).filter((f) => f.thread === first.thread);
+      for (const firing of next) yield [...steps, firing];
       if (next.length !== 1) break;
       steps.push(next[0]!);
-      yield [...steps];
       at = next[0]!.target;
     }
   }
