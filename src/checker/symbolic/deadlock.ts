@@ -36,10 +36,18 @@ export function classifyDeadlock(
     }
     return live.length === 0 ? "deadlock" : "partial-deadlock";
   };
-  const settled = doomed.filter((t) => {
-    const holder = holderOf(t);
-    return holder === undefined || !movers.has(holder);
-  });
+  /** Nobody on the chain of who waits for whom can move; it ends where somebody waits for his CPU or for nobody. */
+  const isSettled = (first: number): boolean => {
+    const seen = new Set<number>();
+    for (let t: number | undefined = first; t !== undefined && !seen.has(t); t = holderOf(t)) {
+      if (movers.has(t)) return false;
+      seen.add(t);
+      const { keptOff } = system.threads[t]!;
+      if (keptOff !== undefined && successors.evaluate(keptOff, state, t) !== 0) return true;
+    }
+    return true;
+  };
+  const settled = doomed.filter(isSettled);
   const blamed = (settled.length > 0 ? settled : doomed)
     .map((t) => ({ t, kind: kindOf(t) }))
     .sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || a.t - b.t)[0]!;

@@ -271,6 +271,30 @@ describe("verdicts", () => {
     expect(check(lost, options(lost)).outcomes[0]).toMatchObject({ finding: { kind: "partial-deadlock", thread: 0 } });
   });
 
+  test("the thread to blame is one whose whole chain of waiting is closed", () => {
+    // The first waits for the second, who waits for the third, who goes round for ever; the last waits for nobody.
+    const tick = setVar(2, bin("-", num(1), load(2)));
+    const programs = [
+      { cls: "first", locals: [], locations: [location([take(0, 1)], held(0)), end] },
+      { cls: "second", locals: [], locations: [location([take(1, 1)], held(1)), end] },
+      { cls: "third", locals: [], locations: [location([step(0, [tick])])] },
+      {
+        cls: "last",
+        locals: [],
+        locations: [location([step(1, [], eq(load(2), 2))], { wait: { on: "a wake-up" } }), end],
+      },
+    ];
+    const threads = programs.map((p, i) => thread(p.cls, i));
+    const vars = [variable("a", 0, 4, [2]), variable("b", 0, 4, [3]), variable("tick", 0, 2)];
+    const all = system({ vars, programs, threads, properties: [deadlock] });
+    const finding = { kind: "partial-deadlock", thread: 3 };
+    expect(check(all, options(all)).outcomes[0]).toMatchObject({
+      verdict: "violated",
+      finding,
+      schedule: { steps: [] },
+    });
+  });
+
   test("an idle action waits until nobody else can move", () => {
     const sleeper = {
       cls: "sleeper",
