@@ -246,7 +246,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "two-bios",
     title: "two bios in flight, a noflush suspend that a signal may interrupt, and a resume",
-    // one completion on each CPU: with either on both it would be three times the states, and nothing new
+    // one completion on each CPU: with either on both the graph is nearly twice as large and says the same
     threads: () => [suspend_and_resume(), ...machine(clones.slice(0, 1), clones.slice(1)), signal()],
     start: () => {
       device();
