@@ -199,9 +199,11 @@ describe("mistakes that types cannot see", () => {
   });
 
   test("an async body", () => {
+    // biome-ignore lint/nursery/noMisusedPromises: the mistake under test
     expect(complaint(async () => {})).toContain("returned something");
     expect(
       complaint(() => {
+        // biome-ignore lint/nursery/noMisusedPromises: the mistake under test
         If(read(n).eq(0), async () => {});
       }),
     ).toContain("must not be async");

@@ -296,6 +296,38 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     out.push(`function blocked${g}(${head}){return ${terms.join("|") || "0"};}`);
   });
 
+  // Who rests, if he cannot move: that rescues a blocked thread as a move does.
+  const canRest = system.threads.map((thread) => {
+    const { locations } = system.programs[thread.program]!;
+    return locations.some(
+      (l, k) => l.wait?.resting !== undefined && !(isHandler(thread.kind) && k === thread.initialLocation),
+    );
+  });
+  system.threads.forEach((thread, t) => {
+    if (!canRest[t]) return;
+    out.push(
+      overState(`r${t}`, head, (writer) => {
+        if (thread.keptOff) {
+          const test = writer.bool(writer.scope(-1, -1), thread.keptOff);
+          if (test !== "false") writer.out.push(`if(${test})return 0;`);
+        }
+        writer.out.push(`switch(${writer.read(writer.scope(-1, -1), layout.pcs[t]!)}){`);
+        system.programs[thread.program]!.locations.forEach((location, l) => {
+          if (location.wait?.resting === undefined || (isHandler(thread.kind) && l === thread.initialLocation)) return;
+          writer.out.push(`case ${l}:{`);
+          const test = writer.bool(writer.scope(t, l), location.wait.resting);
+          writer.out.push(`return ${test}?1:0;}`);
+        });
+        writer.out.push("}return 0;");
+      }),
+    );
+  });
+  const resting = (g: number): string =>
+    range(threads)
+      .filter((t) => canRest[t] && Math.floor(t / GROUP) === g)
+      .map((t) => `|r${t}(${head})<<${t % GROUP}`)
+      .join("");
+
   const predicate = (name: string, expr: SysExpr): void => {
     out.push(
       overState(name, head, (writer) => {
@@ -338,7 +370,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
             .map((_, k) => ({ k, bit: threads + k }))
             .filter(({ bit }) => Math.floor(bit / GROUP) === g)
             .map(({ k, bit }) => `|(goal${k}(${head})?${1 << (bit % GROUP)}:0)`);
-          return `A${g}[c]=L${g}|E${g}${goals.join("")};`;
+          return `A${g}[c]=L${g}|E${g}${resting(g)}${goals.join("")};`;
         })
         .join("")
     : "";
@@ -361,9 +393,9 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const key = (array: string, at: string) => wordNames.map((_, k) => `${array}[${at}${k ? `+${k}` : ""}]`);
   const hash = key("b", "q").reduce((text, word, k) => {
     if (k === 0) return `let h=${word};`;
-    return `${text}h=Math.imul(h^h>>>15,0x2c1b3c6d)^Math.imul(${word},0x9e3779b1);h=h<<13|h>>>19;`;
+    return `${text}h=imul(h^h>>>15,0x2c1b3c6d)^imul(${word},0x9e3779b1);h=h<<13|h>>>19;`;
   }, "");
-  const finish = "h=Math.imul(h^h>>>16,0x85ebca6b);h=Math.imul(h^h>>>13,0xc2b2ae35);h^=h>>>16;";
+  const finish = "h=imul(h^h>>>16,0x85ebca6b);h=imul(h^h>>>13,0xc2b2ae35);h^=h>>>16;";
   const equal = (at: string, q: string) =>
     wordNames.map((_, k) => `s[${at}${k ? `+${k}` : ""}]===b[${q}${k ? `+${k}` : ""}]`).join("&&");
   const copy = wordNames.map((_, k) => `s[a+${k}]=b[q+${k}];`).join("");
@@ -401,7 +433,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   out.push(
     "function run(states){let left=states;while(left>0&&next<levelEnd){" +
       `if(count+${capacity}>room&&!grow(count+${capacity}))return false;` +
-      `let n=0,c=next;const end=Math.min(levelEnd,c+left);left+=c;` +
+      `let n=0,c=next;const end=min(levelEnd,c+left);left+=c;` +
       `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`,
   );
   const notedIdle = noted.idle.length > 0 ? `if(${noneLive}){${noted.idle.join("")}}` : "";
@@ -420,7 +452,8 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   );
   const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
   const module = [
-    '"use strict";',
+    // Under a test runner every look at a global is slow.
+    '"use strict";const {imul,min,floor}=Math;',
     "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0,new_=0,touched=0,gathered=0,failed=0;",
     `let ${groupList.map((g) => `A${g},L${g}=0,E${g}=0`).join(",")};`,
     `const movers=new Uint8Array(${capacity}),B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
@@ -430,7 +463,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c<0?~c:c);}}",
     ...out,
     `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
-      `room=Math.min(P.length,Math.floor(T.length*${LOAD}));}`,
+      `room=min(P.length,floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
     "return {bind,root,run,rehash,gather,resolve,sourceOf,edges,live,numbers:R,movers,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
       "setLevelEnd(e){levelEnd=e;},marks:K,errors:X};",

@@ -234,7 +234,7 @@ export class CodeWriter {
     const a = this.int(scope, expr.a);
     const b = this.int(scope, expr.b);
     if (isNumber(a) && isNumber(b)) return String(fold(op, Number(a), Number(b)));
-    if (op === "*") return `Math.imul(${a},${b})`;
+    if (op === "*") return `imul(${a},${b})`;
     return `((${a})${op}(${b})|0)`;
   }
 

@@ -142,7 +142,7 @@ class FairSearch {
         search.setLevelEnd(levelEnd);
       }
       const wait = clock.tick(progress);
-      if (wait) await wait;
+      if (wait !== undefined) await wait;
       if (clock.expired) return unproven("time ran out");
     }
     const states = search.count();
@@ -164,7 +164,7 @@ class FairSearch {
       enabled[s] = search.live(0);
       if ((s & (SLICE - 1)) === 0) {
         const wait = clock.tick(progress);
-        if (wait) await wait;
+        if (wait !== undefined) await wait;
         if (clock.expired) return unproven("time ran out");
       }
     }

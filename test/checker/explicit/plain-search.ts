@@ -98,6 +98,36 @@ export class PlainSearch {
     return state.pcs[t] !== this.system.threads[t]!.initialLocation && !this.#locationOf(state, t).ended;
   }
 
+  #holder(node: Node, t: number): number {
+    const holder = this.#locationOf(node.state, t).wait?.holder;
+    return holder === undefined ? -1 : evaluate(holder, node.state, t) - 1;
+  }
+
+  /** Nobody on the chain of who waits for whom has a live move. */
+  #settled(node: Node, first: number): boolean {
+    const seen: number[] = [];
+    for (let t = first; t >= 0 && !seen.includes(t); t = this.#holder(node, t)) {
+      if (node.edges.some((e) => e.firing.thread === t && !e.firing.optional)) return false;
+      seen.push(t);
+      const { keptOff } = this.system.threads[t]!;
+      if (keptOff !== undefined && evaluate(keptOff, node.state, t) !== 0) return true;
+    }
+    return true;
+  }
+
+  /** Waits with a right to. */
+  resting(node: Node, t: number): boolean {
+    const thread = this.system.threads[t]!;
+    const location = this.#locationOf(node.state, t);
+    if (location.wait?.resting === undefined || node.edges.some((e) => e.firing.thread === t && !e.firing.optional)) {
+      return false;
+    }
+    const handler = thread.kind === "hardirq" || thread.kind === "softirq";
+    if (handler && node.state.pcs[t] === thread.initialLocation) return false;
+    if (thread.keptOff !== undefined && evaluate(thread.keptOff, node.state, t) !== 0) return false;
+    return evaluate(location.wait.resting, node.state, t) !== 0;
+  }
+
   blocked(node: Node, t: number): boolean {
     const { threads } = this.system;
     const { kind } = threads[t]!;
@@ -173,7 +203,7 @@ export class PlainSearch {
     const rescuable = cutReachable();
     const moving = threads.map((t) =>
       this.#canReach(
-        () => false,
+        (n) => this.resting(n, t),
         (e) => e.firing.thread === t,
       ),
     );
@@ -181,10 +211,7 @@ export class PlainSearch {
       threads
         .filter((t) => this.blocked(n, t) && !moving[t]!.has(i))
         .map((t) => {
-          const holder = this.#locationOf(n.state, t).wait?.holder;
-          const h = holder === undefined ? -1 : evaluate(holder, n.state, t) - 1;
-          const settled = h < 0 || !n.edges.some((e) => e.firing.thread === h && !e.firing.optional);
-          return { n, i, settled, kind: this.#deadlockKind(n, t, h, live(n)) };
+          return { n, i, settled: this.#settled(n, t), kind: this.#deadlockKind(n, t, this.#holder(n, t), live(n)) };
         }),
     );
     if (candidates.length === 0) return undefined;
