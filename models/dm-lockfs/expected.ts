@@ -1,4 +1,217 @@
 /** What was found, with the reason. */
-import type { Expected } from "lockstep";
+import {
+  atomicSleep,
+  deadlock,
+  type Expected,
+  inconclusive,
+  lockDiscipline,
+  memorySafety,
+  vacuous,
+  violated,
+} from "lockstep";
+import { frozenWhileSuspended, lostBio, nothingLeftHeld } from "./properties.ts";
 
-export const expected: readonly Expected[] = [];
+/** They freeze the file system with md->lock held for reading. */
+const under_lock = ["mason-2004", "mason-2004-v2", "hellwig-2004"];
+const freezing = ["mason-2004-v2", "hellwig-2004"];
+const frees_nothing = [
+  "suspend-resume",
+  "two-suspends",
+  "suspend-vs-swap-table",
+  "suspend-vs-mount",
+  "suspend-vs-mount-alone",
+  "resume-vs-suspend",
+  "two-cycles",
+  "sync-fails",
+  "bdget-fails",
+  "interrupted",
+  "interrupted-ext3",
+];
+const without_other_io = [
+  "two-suspends",
+  "suspend-vs-swap-table",
+  "resume-vs-suspend",
+  "sync-fails",
+  "interrupted-ext3",
+];
+const stuck = ["deadlock", "partial-deadlock"] as const;
+
+export const expected: readonly Expected[] = [
+  violated(
+    under_lock,
+    ["two-suspends"],
+    deadlock,
+    stuck,
+    "the first suspend syncs with md->lock held for reading, the second finds FS_LOCKED set and waits for md->lock for writing: the bio of the dirty page, which needs md->lock for reading once more, queues behind it",
+  ),
+  violated(
+    under_lock,
+    ["suspend-vs-swap-table"],
+    deadlock,
+    stuck,
+    "the suspend syncs with md->lock held for reading; once swap_table waits for it, the bio of the dirty page queues behind, and each waits for the other",
+  ),
+  violated(
+    under_lock,
+    ["suspend-vs-mount"],
+    deadlock,
+    stuck,
+    "the suspend, with md->lock held for reading, waits for the mount (s_umount or bd_mount_sem); the mount's read of the superblock queues in dm_request behind swap_table, which waits for the suspend",
+  ),
+  violated(
+    under_lock,
+    ["suspend-vs-umount"],
+    deadlock,
+    stuck,
+    "the suspend, with md->lock held for reading, waits for s_umount; the umount that has it writes the superblock, and that bio queues in dm_request behind swap_table, which waits for the suspend",
+  ),
+  violated(
+    under_lock,
+    ["resume-vs-suspend"],
+    deadlock,
+    stuck,
+    "the resume thaws without md->lock and writes the superblock; the second suspend, with md->lock held for reading, waits for bd_mount_sem or lock_super(), and the resume's bio queues behind swap_table",
+  ),
+  violated(
+    under_lock,
+    ["resume-vs-suspend", "two-cycles"],
+    frozenWhileSuspended,
+    ["invariant"],
+    "a suspend that finds FS_LOCKED set relies on another's freeze; if that one suspends and resumes before it has md->lock for writing, it suspends a file system that has been thawed",
+  ),
+  violated(
+    ["mason-2004"],
+    ["two-cycles"],
+    lockDiscipline,
+    ["unlock-not-owner"],
+    "the suspend that froze nothing is resumed, and unlockfs() drops a read hold on s_umount that nobody took",
+  ),
+  violated(
+    freezing,
+    ["two-cycles"],
+    nothingLeftHeld,
+    ["lock-held-at-exit"],
+    "FS_LOCKED is cleared before the thaw: as soon as bd_mount_sem is up another suspend freezes and sets frozen_sb, the resume then sets it to NULL, and the next thaw knows of no superblock: s_umount and the barrier stay",
+  ),
+  violated(
+    ["mason-2004"],
+    ["sync-fails"],
+    frozenWhileSuspended,
+    ["invariant"],
+    "__lock_disk() drops the error of fsync_bdev(), after which nothing was locked, and the suspend goes on",
+  ),
+  violated(
+    ["mason-2004"],
+    ["sync-fails"],
+    lockDiscipline,
+    ["unlock-not-owner"],
+    "unlockfs() takes for granted that the suspend locked: it drops a read hold on s_umount that nobody took",
+  ),
+  violated(
+    under_lock,
+    ["bdget-fails"],
+    frozenWhileSuspended,
+    ["invariant"],
+    "without a block device nothing is locked, the result is ignored, and the suspend goes on",
+  ),
+  violated(
+    ["mason-2004"],
+    ["bdget-fails"],
+    lockDiscipline,
+    ["unlock-not-owner"],
+    "bdget_disk() fails in the suspend and not in the resume, which drops a read hold on s_umount that nobody took",
+  ),
+  violated(
+    freezing,
+    ["bdget-fails"],
+    lockDiscipline,
+    ["semaphore-overflow"],
+    "FS_LOCKED stays set though bdget_disk() failed, so the resume thaws what nobody froze: bd_mount_sem goes to 2",
+  ),
+  violated(
+    under_lock,
+    ["bdget-fails"],
+    deadlock,
+    stuck,
+    "bdget_disk() fails in the resume, which leaves everything locked; the next suspend waits for bd_mount_sem for ever",
+  ),
+  violated(
+    ["mason-2004"],
+    ["recycled-bdev"],
+    deadlock,
+    stuck,
+    "the suspend's bdput() was the last: the block device goes back to its slab with bd_mount_sem down, the constructor does not run again, and the mount of another device gets it",
+  ),
+  violated(
+    ["mason-2004-v2", "hellwig-2004", "kergon-2005"],
+    ["interrupted"],
+    lostBio,
+    ["bio-lost"],
+    "the interrupted suspend clears BLOCK_IO and leaves the deferred bios where they are; a resume finds nothing suspended",
+  ),
+  violated(
+    ["hellwig-2004"],
+    ["interrupted", "interrupted-ext3"],
+    nothingLeftHeld,
+    ["lock-held-at-exit"],
+    "the interrupted suspend leaves the file system frozen, and a resume finds nothing suspended",
+  ),
+  violated(
+    ["mason-2004-v2"],
+    ["interrupted-ext3"],
+    deadlock,
+    ["self-deadlock"],
+    "the interrupted suspend thaws with md->lock held for writing, and the bio of the superblock needs it for reading",
+  ),
+  violated(
+    ["kergon-2005"],
+    ["interrupted-ext3"],
+    deadlock,
+    stuck,
+    "the interrupted suspend thaws while BLOCK_IO is still set: the bio of the superblock is deferred, and the one who would clear BLOCK_IO waits for it",
+  ),
+  violated(
+    ["v2.6.17"],
+    ["resume-vs-suspend", "two-cycles"],
+    memorySafety,
+    ["bug-on"],
+    "a suspend of a suspended device fails through `out`, which drops the first one's suspended_bdev and forgets it; the thaw meets BUG_ON(sb->s_bdev != bdev)",
+  ),
+  inconclusive(
+    ["v2.6.17"],
+    ["resume-vs-suspend", "two-cycles"],
+    deadlock,
+    "once suspended_bdev is forgotten, whoever waits for suspend_lock waits for a resume that can only meet the BUG_ON",
+  ),
+
+  vacuous(["before", ...under_lock, "kergon-2005"], frees_nothing, memorySafety, "nothing is freed"),
+  vacuous(
+    ["v2.6.17"],
+    frees_nothing.filter((s) => s !== "resume-vs-suspend" && s !== "two-cycles"),
+    memorySafety,
+    "nothing is freed",
+  ),
+  vacuous(
+    ["before", ...freezing, "kergon-2005", "v2.6.17"],
+    ["recycled-bdev"],
+    memorySafety,
+    "the block device of the suspended device is not looked up, or stays pinned, and the other one stays mounted: nothing is freed",
+  ),
+  vacuous(
+    ["before"],
+    [
+      "suspend-resume",
+      "two-suspends",
+      "suspend-vs-swap-table",
+      "resume-vs-suspend",
+      "two-cycles",
+      "sync-fails",
+      "bdget-fails",
+      "interrupted",
+      "interrupted-ext3",
+    ],
+    atomicSleep,
+    "without a freeze, a mount or an umount nobody takes sb_lock, the one spinlock",
+  ),
+  vacuous(["before"], without_other_io, lostBio, "the file system's own bios are those of a freeze: there are none"),
+];

@@ -34,6 +34,9 @@ import { freeze_bdev, thaw_bdev } from "./freeze.ts";
 import { mount_sem } from "./mason-2004.ts";
 import { md } from "./objects.ts";
 
+/** FS_LOCKED is cleared first, and another suspend may set frozen_sb before the thaw has forgotten its own. */
+const UNPROTECTED = "nothing protects frozen_sb: what that leads to is what the model is to show";
+
 export const __lock_fs = fn("__lock_fs", { at: DM, returns: errno }, () => {
   const locked = test_and_set_bit(md.FS_LOCKED);
   If(locked, () => Return(0));
@@ -42,7 +45,7 @@ export const __lock_fs = fn("__lock_fs", { at: DM, returns: errno }, () => {
   If(bdev.eq(NULL), () => Return(-ENOMEM));
 
   const frozen_sb = freeze_bdev({ bdev });
-  write(md.frozen_sb, frozen_sb);
+  write(md.frozen_sb, frozen_sb, { race: UNPROTECTED });
   // don't bdput right now, we don't want the bdev to go away while it is locked. We'll bdput in __unlock_fs
   Return(0);
 });
@@ -54,9 +57,9 @@ export const __unlock_fs = fn("__unlock_fs", { at: DM, returns: errno }, () => {
   const bdev = bdget_disk();
   If(bdev.eq(NULL), () => Return(-ENOMEM));
 
-  const frozen_sb = read(md.frozen_sb);
+  const frozen_sb = read(md.frozen_sb, { race: UNPROTECTED });
   thaw_bdev({ bdev, s: frozen_sb });
-  write(md.frozen_sb, NULL);
+  write(md.frozen_sb, NULL, { race: UNPROTECTED });
   bdput({ bdev });
   bdput({ bdev });
   Return(0);

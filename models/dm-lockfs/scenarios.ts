@@ -296,4 +296,21 @@ export const scenarios: readonly Scenario[] = [
     properties: with_bio,
     only,
   },
+  {
+    id: "interrupted-ext3",
+    title: "a suspend with one bio in flight, which a signal may interrupt; the file system writes as it is unlocked",
+    threads: () => [
+      suspends(),
+      dmsetup("resume", "resume"),
+      disk(first_bio, superblock_bio),
+      thread("signal", () => may_signal("dmsetup"), { kind: "environment" }),
+    ],
+    start: () => {
+      mounted(1);
+      at_disk(first_bio);
+      initially(unlockfs_writes, true);
+    },
+    properties: with_bio,
+    only,
+  },
 ];
