@@ -127,7 +127,7 @@ export function rumur(
       const { stdout, cpu, memory } = search;
       return {
         states: number(/(\d+) states, \d+ rules fired/, stdout),
-        transitions: number(/(\d+) rules fired/, stdout),
+        transitions: number(/states, (\d+) rules fired/, stdout),
         verdict: /No error found/.test(stdout) ? "holds" : "violated",
         cpu,
         memory,

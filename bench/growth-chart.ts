@@ -6,7 +6,7 @@ export interface Series {
   readonly points: readonly (readonly [threads: number, seconds: number])[];
 }
 
-const [WIDTH, HEIGHT] = [760, 420];
+const [WIDTH, HEIGHT] = [800, 420];
 const PLOT = { left: 64, right: 556, top: 44, bottom: 366 };
 /** Distinguishable for the colour-blind (Okabe and Ito), on white and on dark grey. */
 const COLOURS = ["#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#e69f00"];

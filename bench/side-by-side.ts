@@ -24,7 +24,7 @@ import { growthChart, type Series } from "./growth-chart.ts";
 import { canMeasure, installed } from "./measured-process.ts";
 
 const USAGE = `npm run bench -- [--large] [--runs N] [--only SECTION]... [--write]
-  --large   also S8 and 12 and 13 philosophers, more threads, and the large model scenarios (about half an hour)
+  --large   also S8, 12 and 13 philosophers, more threads, and 8 openers in the models (half an hour)
   --runs N  rounds in which every tool runs once; default: 3
   --only S  one of: search, reductions, verdict, liveness, growth, models (repeatable)
   --write   put the tables into bench/README.md and the chart into bench/growth.svg
@@ -45,10 +45,10 @@ const PHILOSOPHERS = [
   { n: 13, states: 5_564_522, large: true },
 ] as const;
 const OPENERS = [1, 2, 4, 6, 8, 10];
-const MORE_OPENERS = [12, 14];
+const MORE_OPENERS = [12, 14, 18, 24];
 const GROWTH_IOCTLS = 2;
-/** A tool that takes longer, in CPU seconds, is not asked for more threads. */
-const PATIENCE = 20;
+/** A search that stored more states than this is not asked for more threads. */
+const MOST_STORED = 3_500_000n;
 const SECONDS_FOR_A_MODEL = 120;
 
 const EXACT = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE"] };
@@ -64,37 +64,53 @@ interface Shown {
 type Rounds = ReadonlyMap<Contender, readonly Result[]>;
 
 export async function main({ root, directory, args }: Place & { args: string[] }): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      large: { type: "boolean", default: false },
-      runs: { type: "string", default: "3" },
-      only: { type: "string", multiple: true, default: [...SECTIONS] },
-      write: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const runs = Number(values.runs);
-  const unknown = values.only.find((s) => !SECTIONS.includes(s as Section));
-  if (values.help || !Number.isInteger(runs) || runs < 1 || unknown !== undefined) {
+  const values = readArguments(args);
+  const runs = Number(values?.runs);
+  if (values === undefined || values.help || !Number.isInteger(runs) || runs < 1) {
     process.stderr.write(USAGE);
-    return values.help ? 0 : 2;
+    return values?.help ? 0 : 2;
   }
   if (!canMeasure()) {
     process.stderr.write("GNU time is needed at /usr/bin/time (apt-get install time)\n");
     return 2;
   }
   const bench = new Bench({ root, directory }, values.large, runs);
-  const text = await bench.report(SECTIONS.filter((s) => values.only.includes(s)));
-  process.stdout.write(text);
-  if (values.write) {
-    const readme = join(root, "bench", "README.md");
-    const [begin, end] = ["<!-- results -->\n", "<!-- end of results -->"];
-    const [before = "", rest = ""] = readFileSync(readme, "utf8").split(begin);
-    writeFileSync(readme, `${before}${begin}\n${text}\n${end}${rest.split(end)[1] ?? ""}`);
-    if (bench.chart !== undefined) writeFileSync(join(root, "bench", "growth.svg"), bench.chart);
+  for (const name of SECTIONS.filter((s) => values.only.includes(s))) {
+    const text = await bench.section(name);
+    process.stdout.write(`${text}\n`);
+    if (values.write) writeSection(root, name, text);
   }
+  if (values.write && bench.chart !== undefined) writeFileSync(join(root, "bench", "growth.svg"), bench.chart);
   return 0;
+}
+
+/** Undefined where there is an option or a section that does not exist. */
+function readArguments(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        large: { type: "boolean", default: false },
+        runs: { type: "string", default: "3" },
+        only: { type: "string", multiple: true, default: [...SECTIONS] },
+        write: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    return values.only.every((s) => SECTIONS.includes(s as Section)) ? values : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Puts a table where the last one of its kind was. */
+function writeSection(root: string, name: Section, text: string): void {
+  const readme = join(root, "bench", "README.md");
+  const [begin, end] = [`<!-- ${name} -->\n`, `<!-- end of ${name} -->`];
+  const [before, rest] = readFileSync(readme, "utf8").split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`${readme} has no place for ${begin}`);
+  writeFileSync(readme, `${before}${begin}\n${text}\n${end}${after}`);
 }
 
 class Bench {
@@ -112,35 +128,30 @@ class Bench {
     this.#runs = runs;
   }
 
-  async report(sections: readonly Section[]): Promise<string> {
-    const load = loadavg()[0] ?? 0;
-    const out = [this.#machine(load)];
-    for (const section of sections) {
-      switch (section) {
-        case "search":
-          out.push(this.#searches());
-          break;
-        case "reductions":
-          out.push(this.#reductions());
-          break;
-        case "verdict":
-          out.push(await this.#sourceToVerdict());
-          break;
-        case "liveness":
-          out.push(this.#liveness());
-          break;
-        case "growth":
-          out.push(this.#growth());
-          break;
-        case "models":
-          if (this.#large) out.push(this.#models());
-          break;
-      }
-    }
-    return `${out.join("\n\n")}\n`;
+  /** A table as Markdown, with what it was measured on and the commands. */
+  async section(name: Section): Promise<string> {
+    const machine = this.#machine(name, loadavg()[0] ?? 0);
+    return (await this.#table(name)).replace("\n", `\n\n${machine}\n`);
   }
 
-  #machine(load: number): string {
+  #table(name: Section): string | Promise<string> {
+    switch (name) {
+      case "search":
+        return this.#searches();
+      case "reductions":
+        return this.#reductions();
+      case "verdict":
+        return this.#sourceToVerdict();
+      case "liveness":
+        return this.#liveness();
+      case "growth":
+        return this.#growth();
+      case "models":
+        return this.#models();
+    }
+  }
+
+  #machine(name: Section, load: number): string {
     const model = cpus()[0]?.model.trim() ?? "unknown processor";
     const busy = load > 0.5 * availableParallelism() ? ", loaded by other work" : "";
     const missing = [
@@ -150,8 +161,8 @@ class Bench {
     ];
     const absent = missing.length === 0 ? "" : ` Not installed, and left out: ${missing.join(", ")}.`;
     return (
-      `Measured with \`npm run bench --${this.#large ? " --large" : ""} --runs ${this.#runs}\` on ${cpus().length} cores of ` +
-      `${model}${busy} (load average ${load.toFixed(1)} at the start), Node ${process.versions.node}.${absent}`
+      `\`npm run bench --${this.#large ? " --large" : ""} --runs ${this.#runs} --only ${name}\` on ${cpus().length} cores ` +
+      `(${model})${busy} (load average ${load.toFixed(1)} at the start), Node ${process.versions.node}.${absent}`
     );
   }
 
@@ -197,17 +208,24 @@ class Bench {
         lockstep(place, "Lockstep", { ...request, properties: ["assertions"] }),
         ...(this.#compiler ? [ceiling(place, sizes, states)] : []),
         ...(this.#spin ? [spin(place, "SPIN", spinLoop(n, m, r, states), EXACT)] : []),
-        // Several minutes a run, and slower than SPIN at all other sizes.
+        // Minutes a run, and slower than SPIN on all smaller loops.
         ...(this.#rumur && !large ? [rumur(place, "rumur", "loop.m.in", { N: n, M: m, R: r }, false)] : []),
-        lockstep(place, "Lockstep, partial deadlocks too", { ...request, properties: ["assertions", "deadlock"] }),
+        ...(large
+          ? []
+          : [
+              lockstep(place, "Lockstep, partial deadlocks too", {
+                ...request,
+                properties: ["assertions", "deadlock"],
+              }),
+            ]),
       ]);
     }
-    for (const { n, states } of this.#philosophers()) {
+    for (const { n, states, large } of this.#philosophers()) {
       const flags = { ...EXACT, pan: ["-E"] };
       add(`${n} philosophers`, states, [
         lockstep(place, "Lockstep", { system: "philosophers", sizes: [n], engine: "explicit", properties: [] }),
         ...(this.#spin ? [spin(place, "SPIN", spinPhilosophers(n, states), flags)] : []),
-        ...(this.#rumur ? [rumur(place, "rumur", "philosophers.m.in", { N: n }, false)] : []),
+        ...(this.#rumur && !large ? [rumur(place, "rumur", "philosophers.m.in", { N: n }, false)] : []),
       ]);
     }
     const header = ["", "tool", "states/s", "of ours", "bytes/state", "of ours", "source to verdict, s", "of ours"];
@@ -336,7 +354,8 @@ class Bench {
   #growth(): string {
     const place = this.#place;
     const sizes = this.#large ? [...OPENERS, ...MORE_OPENERS] : OPENERS;
-    const tired = new Set<string>();
+    const counted = new Set(["Lockstep, explicit", "Lockstep, symbolic", "SPIN"]);
+    const dropped = new Set<string>();
     const series = new Map<string, [number, number][]>();
     const rows: string[][] = [];
     let shown: Shown[] = [];
@@ -362,11 +381,10 @@ class Bench {
           : []),
       ];
       names = everybody.map((c) => c.name);
-      const contenders = everybody.filter((c) => !tired.has(c.name));
+      const contenders = everybody.filter((c) => !dropped.has(c.name));
       const results = this.#alternate(contenders);
       mustHaveOneVerdict(name, results);
-      const unreduced = new Set(["Lockstep, explicit", "Lockstep, symbolic", "SPIN"]);
-      mustAgree(name, new Map([...results].filter(([c]) => unreduced.has(c.name))));
+      mustAgree(name, new Map([...results].filter(([c]) => counted.has(c.name))), BigInt(exact));
       const row = [String(n + GROWTH_IOCTLS)];
       for (const c of everybody) {
         const list = results.get(c);
@@ -375,15 +393,15 @@ class Bench {
           continue;
         }
         const cpu = median(list.map((r) => r.cpu));
-        if (cpu > PATIENCE) tired.add(c.name);
+        if (c.name !== "Lockstep, symbolic" && list[0]!.states > MOST_STORED) dropped.add(c.name);
         row.push(`${grouped(list[0]!.states)} (${seconds(cpu)})`);
         // A hundredth is the least that is told of a process.
         series.set(c.name, [...(series.get(c.name) ?? []), [n + GROWTH_IOCTLS, Math.max(cpu, 0.01)]]);
       }
       rows.push(row);
-      shown = commandsOf(name, contenders);
+      if (contenders.length === everybody.length) shown = commandsOf(name, contenders);
     }
-    const lines = [...series].map(([name, points]): Series => ({ name, points }));
+    const lines = [...series].map(([name, points]): Series => ({ name: name.replace("Lockstep, ", ""), points }));
     this.chart = growthChart("Deadlocks of the endless loop protocol: CPU seconds of the search", lines);
     const title = `Growth with the number of threads: states (CPU s of the search), ${GROWTH_IOCTLS} of the threads are ioctls`;
     return section(title, ["threads", ...names], rows, shown);
@@ -394,6 +412,7 @@ class Bench {
     const limit = ["--timeout", String(SECONDS_FOR_A_MODEL)];
     const rows: string[][] = [];
     const commands: Shown[] = [];
+    const openers = this.#large ? 8 : 4;
     for (const variant of ["wilson-2015", "v4.2"]) {
       const selected = [
         "loop-partscan",
@@ -402,9 +421,9 @@ class Bench {
         "--scenario",
         "set-status-vs-open",
         "--param",
-        "openers=8",
+        `openers=${openers}`,
       ];
-      const name = `loop-partscan ${variant} set-status-vs-open, 8 openers`;
+      const name = `loop-partscan ${variant} set-status-vs-open, ${openers} openers`;
       process.stderr.write(`${name}\n`);
       const contenders = ["symbolic", "explicit"].map((engine) =>
         commandLine(this.#place, `Lockstep, ${engine}`, [...selected, "--engine", engine, ...limit]),
