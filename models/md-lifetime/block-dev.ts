@@ -77,6 +77,12 @@ function might_sleep(slept: Local<Bool, Bool | boolean>): void {
   if (switched("preempt", "voluntary")) may_sleep(slept);
 }
 
+/** What differs between the versions of the block core: is there a big kernel lock, does __blkdev_get() start again. */
+interface Core {
+  readonly kernel_lock: boolean;
+  readonly restart: boolean;
+}
+
 /**
  * get_gendisk() and kobj_lookup(). The probe of the disk itself has the smallest range, so it comes first; exact_lock()
  * takes the references. md's probe is for a range, returns NULL, and is not tried again in the second round.
@@ -84,54 +90,56 @@ function might_sleep(slept: Local<Bool, Bool | boolean>): void {
  * Nothing sleeps with block_class_lock held, here and in blk_(un)register_region(): what is done under it is one step,
  * and the lock itself is left out.
  */
-export const get_gendisk = fn("get_gendisk", { at: GENHD, returns: ptr(gendisk) }, () => {
-  const disk = local("disk", ptr(gendisk), NULL);
-  const probe = local("probe", bool, false);
-  const slept = local("slept", bool, false);
-  const lookup = (otherwise: () => void) => {
-    If(
-      bdev_map.now.ne(NULL),
-      () => {
-        // a disk whose module is on its way out is passed over, and so is md's region then
-        If(try_module_get(md_mod), () => {
-          disk.set(bdev_map.now);
-          kref_get(bdev_map.now.ref);
-          // mutex_lock(&bdev->bd_mutex) comes next
-          might_sleep(slept);
+function get_gendisk_body({ kernel_lock }: Pick<Core, "kernel_lock">): () => void {
+  return () => {
+    const disk = local("disk", ptr(gendisk), NULL);
+    const probe = local("probe", bool, false);
+    const slept = local("slept", bool, false);
+    const lookup = (otherwise: () => void) => {
+      If(
+        bdev_map.now.ne(NULL),
+        () => {
+          // a disk whose module is on its way out is passed over, and so is md's region then
+          If(try_module_get(md_mod), () => {
+            disk.set(bdev_map.now);
+            kref_get(bdev_map.now.ref);
+            // mutex_lock(&bdev->bd_mutex) comes next
+            might_sleep(slept);
+          });
+        },
+        otherwise,
+      );
+    };
+    atomically("kobj_lookup()", () => {
+      starts_again.set(false);
+      lookup(() => {
+        If(md_region.now, () => {
+          If(try_module_get(md_mod), () => probe.set(true));
         });
-      },
-      otherwise,
-    );
-  };
-  atomically("kobj_lookup()", () => {
-    starts_again.set(false);
-    lookup(() => {
-      If(md_region.now, () => {
-        If(try_module_get(md_mod), () => probe.set(true));
       });
     });
-  });
-  If(probe.value, () => {
-    md_probe();
-    if (switched("preempt", "voluntary")) {
-      atomically("mutex_lock(block_class_lock): might_sleep()", () => might_sleep(slept));
-      after_sleep(slept);
-      slept.set(false);
-    }
-    atomically("kobj_lookup(): again", () => {
-      module_put(md_mod);
-      lookup(() => {});
+    If(probe.value, () => {
+      md_probe();
+      if (kernel_lock && switched("preempt", "voluntary")) {
+        atomically("mutex_lock(block_class_lock): might_sleep()", () => might_sleep(slept));
+        after_sleep(slept);
+        slept.set(false);
+      }
+      atomically("kobj_lookup(): again", () => {
+        module_put(md_mod);
+        lookup(() => {});
+      });
     });
-  });
-  after_sleep(slept);
-  Return(disk.value);
-});
-
-/** What differs between the versions of the block core: is there a big kernel lock, does __blkdev_get() start again. */
-interface Core {
-  readonly kernel_lock: boolean;
-  readonly restart: boolean;
+    after_sleep(slept);
+    Return(disk.value);
+  };
 }
+
+export const get_gendisk = fn(
+  "get_gendisk",
+  { at: GENHD, returns: ptr(gendisk) },
+  get_gendisk_body({ kernel_lock: true }),
+);
 
 function blkdev_get_body({ kernel_lock, restart }: Core): (params: { once: Bool }) => void {
   const unlock = () => {
@@ -260,6 +268,7 @@ export const restarting = [replace(__blkdev_get, blkdev_get_body({ kernel_lock: 
 
 /** From 2.6.37 on. */
 export const without_kernel_lock = [
+  replace(get_gendisk, get_gendisk_body({ kernel_lock: false })),
   replace(__blkdev_get, blkdev_get_body({ kernel_lock: false, restart: true })),
   replace(__blkdev_put, blkdev_put_body({ kernel_lock: false })),
 ];

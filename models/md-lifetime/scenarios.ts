@@ -159,7 +159,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "sysfs-bind",
     title: "two openers open and close the device while a sysfs store adds a member",
-    sizes: generations(4),
+    sizes: generations(5),
     threads: () => [openers(2), writer("slot"), worker(), auditor()],
     start: () => initially(unfinished, 3),
     properties: everywhere,

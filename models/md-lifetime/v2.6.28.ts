@@ -227,6 +227,7 @@ export const md_free = fn("md_free", of_mddev, ({ mddev }) => {
   If(disk.ne(NULL), () => del_gendisk({ disk }));
   // no step between the three: nobody can reach the disk or the mddev any more but by pointers that nobody may follow
   atomically("put_disk(mddev->gendisk); blk_cleanup_queue(mddev->queue); kfree(mddev);", () => {
+    module_code(md_mod);
     If(disk.ne(NULL), () => put_disk(disk));
     kfree(mddev);
   });

@@ -21,6 +21,7 @@ import {
   kref_init,
   kref_put,
   local,
+  module_code,
   module_put,
   mutex_lock,
   mutex_lock_interruptible,
@@ -78,6 +79,7 @@ const put_disk = fn("put_disk", { at: GENHD, params: { disk: ptr(gendisk) } }, (
   kref_put(disk.ref, () => {
     spin_lock(all_mddevs_lock);
     atomically("list_del(&mddev->all_mddevs); spin_unlock(&all_mddevs_lock); kfree(mddev); kfree(disk);", () => {
+      module_code(md_mod);
       const m = disk.private_data.now;
       write(all_mddevs, NULL, listed);
       spin_unlock(all_mddevs_lock);
