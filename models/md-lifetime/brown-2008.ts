@@ -14,6 +14,7 @@ import {
   NULL,
   ptr,
   Return,
+  read,
   replace,
   schedule_work,
   size,
@@ -102,9 +103,9 @@ export function is_another_disk(m: Mddev, disk: Disk) {
   const mismatch = local("mismatch", bool, false);
   atomically("if (mddev->gendisk != bdev->bd_disk)", () => {
     If(
-      m.gendisk.now.ne(disk),
+      read(m.gendisk).ne(disk),
       () => mismatch.set(true),
-      () => BUG_ON(disk.private_data.now.ne(m), "mddev != bdev->bd_disk->private_data"),
+      () => BUG_ON(read(disk.private_data).ne(m), "mddev != bdev->bd_disk->private_data"),
     );
   });
   return mismatch.value;
@@ -130,7 +131,7 @@ const open = replace(md_open, ({ disk }) => {
 const release = replace(md_release, ({ disk }) => {
   const m = local("mddev", ptr(mddev), NULL);
   atomically("mddev = disk->private_data; mddev->hold_active = 0;", () => {
-    m.set(disk.private_data.now);
+    m.set(read(disk.private_data));
     write(m.value.hold_active, "0", held);
   });
   mddev_put({ mddev: m.value });

@@ -3,6 +3,7 @@ import {
   alloc,
   atomic_dec,
   atomic_inc,
+  atomic_read,
   atomic_set,
   atomically,
   type Bool,
@@ -170,7 +171,7 @@ export function put_last(m: Mddev, call: string, section: () => void): void {
   const slow = local("slow", bool, false);
   atomically("atomic_dec_and_lock(&mddev->active, &all_mddevs_lock): cmpxchg", () => {
     If(
-      m.active.now.eq(1),
+      atomic_read(m.active).eq(1),
       () => slow.set(true),
       () => atomic_dec(m.active),
     );
@@ -217,7 +218,7 @@ export function gendisk_of(m: Mddev): Disk {
   const disk = local("disk", ptr(gendisk), NULL);
   atomically("disk = mddev->gendisk", () => {
     module_code(md_mod);
-    disk.set(m.gendisk.now);
+    disk.set(read(m.gendisk));
   });
   return disk.value;
 }
@@ -258,7 +259,7 @@ export function alloc_disk(m: Mddev): { disk: Disk; ok: Bool } {
   const failed = local("failed", bool, false);
   atomically("if (!mddev->gendisk) disk = alloc_disk(1 << shift);", () => {
     If(
-      m.gendisk.now.ne(NULL),
+      read(m.gendisk).ne(NULL),
       () => failed.set(true),
       () => may_fail(failed),
     );
@@ -328,7 +329,7 @@ export const md_ioctl = fn("md_ioctl", { at: MD, params: { opened: ptr(gendisk) 
 /** `bdev->bd_disk->private_data`: neither changes while the device is open. */
 export function of_open_disk(): Mddev {
   const m = local("mddev", ptr(mddev), NULL);
-  atomically("mddev = bdev->bd_disk->private_data", () => m.set(bdev.bd_disk.now.private_data.now));
+  atomically("mddev = bdev->bd_disk->private_data", () => m.set(read(read(bdev.bd_disk).private_data)));
   return m.value;
 }
 

@@ -80,7 +80,7 @@ const put_disk = fn("put_disk", { at: GENHD, params: { disk: ptr(gendisk) } }, (
     spin_lock(all_mddevs_lock);
     atomically("list_del(&mddev->all_mddevs); spin_unlock(&all_mddevs_lock); kfree(mddev); kfree(disk);", () => {
       module_code(md_mod);
-      const m = disk.private_data.now;
+      const m = read(disk.private_data);
       write(all_mddevs, NULL, listed);
       spin_unlock(all_mddevs_lock);
       kfree(m);
@@ -173,7 +173,7 @@ function mddev_get(m: Mddev, call: string) {
   const got = local("got", bool, false);
   spin_lock(all_mddevs_lock);
   atomically(`${call}: mddev_get(mddev); spin_unlock(&all_mddevs_lock);`, () => {
-    If(m.deleted.now.not(), () => {
+    If(read(m.deleted).not(), () => {
       atomic_inc(m.active);
       got.set(true);
     });
@@ -286,7 +286,7 @@ const exit = replace(md_exit, () => {
   spin_lock(all_mddevs_lock);
   atomically("list_for_each_entry_safe(): mddev_get(mddev); spin_unlock(&all_mddevs_lock);", () => {
     If(all_mddevs.now.ne(NULL), () => {
-      If(all_mddevs.now.deleted.now.not(), () => {
+      If(read(all_mddevs.now.deleted).not(), () => {
         m.set(all_mddevs.now);
         atomic_inc(all_mddevs.now.active);
       });
