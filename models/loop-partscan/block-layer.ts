@@ -1,5 +1,10 @@
-/** block/ of v4.0: rereading the partition table (ioctl.c, partition-generic.c) and taking a disk away (genhd.c). */
+/**
+ * block/ of v4.0: rereading the partition table (ioctl.c, partition-generic.c), taking a disk away (genhd.c), and how a
+ * request ends (blk-mq.c).
+ */
 import {
+  bio_endio,
+  blk_queue_exit,
   EBUSY,
   EBUSY_CONTENDED,
   EINVAL,
@@ -13,7 +18,7 @@ import {
   read,
   write,
 } from "lockstep";
-import { block_device, disk } from "./objects.ts";
+import { block_device, disk, loop0, request } from "./objects.ts";
 
 const IOCTL = "block/ioctl.c";
 const PARTITION = "block/partition-generic.c";
@@ -60,6 +65,16 @@ export const ioctl_by_bdev_BLKRRPART = fn(
   { at: "fs/block_dev.c", params: { bdev: ptr(block_device) }, returns: errno },
   ({ bdev }) => {
     Return(blkdev_reread_part({ bdev }));
+  },
+);
+
+/** Also blk_mq_complete_request(): its bio completes, and then it leaves the queue. */
+export const blk_mq_end_request = fn(
+  "blk_mq_end_request",
+  { at: "block/blk-mq.c", params: { rq: ptr(request), error: errno } },
+  ({ rq, error }) => {
+    bio_endio(rq, error);
+    blk_queue_exit(loop0.lo_queue);
   },
 );
 

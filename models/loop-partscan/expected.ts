@@ -13,7 +13,7 @@ import {
   vacuous,
   violated,
 } from "lockstep";
-import { detachCompletes, ebusyRecoverable, flagsKept, releaseRescans } from "./properties.ts";
+import { detachCompletes, ebusyRecoverable, flagsKept, lostBio, releaseRescans } from "./properties.ts";
 
 const lei = ["lei-2015", "lei-2015-return"];
 const trying = ["v4.0", "wilson-2015", ...lei];
@@ -64,6 +64,7 @@ export const expected: readonly Expected[] = [
   ),
   vacuous(lei, autoclear, noEbusy, "lo_release rescans under the bd_mutex it already holds: nothing is tried."),
   vacuous(trying, unbound, noEbusy, "an unbound device is not rescanned."),
+  vacuous(trying, ["clr-fd-vs-io"], noEbusy, "a device without PARTSCAN is not rescanned."),
   vacuous(
     waiting,
     [],
@@ -128,6 +129,15 @@ export const expected: readonly Expected[] = [
     ["use-after-free"],
     "lo_release lets lo_refcnt become 0 before it takes lo_ctl_mutex: LOOP_CTL_REMOVE fits in between and frees lo.",
   ),
+  violated(
+    trying,
+    ["clr-fd-vs-io"],
+    memorySafety,
+    ["null-dereference"],
+    "nothing makes loop_clr_fd wait for I/O: the worker finds the device bound, LOOP_CLR_FD takes the backing file " +
+      "away, and the worker goes on with NULL.",
+  ),
+  vacuous(waiting, ["clr-fd-vs-io"], memorySafety, "only LOOP_CTL_REMOVE frees anything."),
   vacuous(
     [],
     ["set-status-vs-open", "set-status-close-vs-open", "autoclear-last-close", ...clr_fd],
@@ -202,5 +212,12 @@ export const expected: readonly Expected[] = [
     detachCompletes,
     ["invariant"],
     "__loop_clr_fd sets GENHD_FL_NO_PART_SCAN before it rereads: the reread returns -EINVAL and the partitions stay.",
+  ),
+  violated(
+    trying,
+    ["clr-fd-vs-io"],
+    lostBio,
+    ["bio-lost"],
+    "the worker finds the device bound and then its backing file NULL; since v4.2 loop_clr_fd freezes the queue first.",
   ),
 ];

@@ -100,14 +100,14 @@ export const lei_2015 = [
       Return(0);
     });
 
-    If(filp.eq("NULL"), () => {
+    If(filp.eq(NULL), () => {
       mutex_unlock(lo.lo_open_mutex);
       Return(-EINVAL);
     });
 
     spin_lock_irq(lo.lo_lock);
     write(lo.lo_state, "Lo_rundown", under);
-    write(lo.lo_backing_file, "NULL", under);
+    write(lo.lo_backing_file, NULL, under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);

@@ -8,6 +8,7 @@ import {
   atomic,
   atomically,
   type Bool,
+  bio_account,
   bool,
   type Data,
   enumeration,
@@ -23,6 +24,7 @@ import {
   refcount,
   spinlock,
   struct,
+  work,
   write,
 } from "lockstep";
 
@@ -68,6 +70,20 @@ export function assign_flags(flags: LoopFlags, value: { READ_ONLY: boolean }, op
 /** The size of no backing file, or of which, and whose partition table is there. */
 const image = enumeration("none", "first", "second");
 
+/** A backing file. Its own life is left out, so that one that is used after fput() is not seen: see README.md. */
+const file = struct(
+  "file",
+  { slots: 2, as: "file", immortal: true },
+  {
+    /** Never changes; stands for all that is reached through a backing file. */
+    f_op: plain(int(0, 0)),
+  },
+);
+/** The file the scenario starts with, if any … */
+export const first = file.object("first");
+/** … and the one bound in it. */
+export const second = file.object("second");
+
 /** The block device of the whole disk. Pinned by open files and by the scenario: never freed. */
 export const block_device = struct(
   "block_device",
@@ -110,13 +126,18 @@ export const loop_device = struct(
     lo_flags: loop_flags,
     lo_device: plain(ptr(block_device)),
     /** Which backing file: the one the scenario starts with, or the one bound in it. */
-    lo_backing_file: plain(enumeration("NULL", "first", "second")),
+    lo_backing_file: plain(ptr(file)),
     /** Stands for all that loop_set_status() writes after the rescan. */
     lo_encrypt_key_size: plain(int(0, 1)),
     lo_queue: freezable(2),
   },
 );
 export const loop0 = loop_device.object("loop0");
+
+/** A request of the loop queue, its one bio, and the loop_cmd that follows it in memory. */
+export const request = struct("request", { slots: 1, as: "rq", immortal: true }, { io: bio_account(), work: work() });
+/** The flusher's. */
+export const page = request.object("page");
 
 /** The gendisk. Pinned, never freed; `bdev->bd_disk` and `lo->lo_disk` are it. */
 const gendisk = struct(
@@ -147,6 +168,9 @@ export const loop_index_idr = global("loop_index_idr", plain(ptr(loop_device)));
 
 /** The module parameter max_part is not given: partitions are scanned for only where a device was asked to. */
 export const part_shift = 0;
+
+/** The worker looked for the backing file of a request and found NULL. */
+export const found_no_file = global("found_no_file", observer(bool));
 
 /** T1's reread, repeated or not, succeeded. */
 export const reread_succeeded = global("reread_succeeded", observer(bool));

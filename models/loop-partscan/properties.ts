@@ -1,6 +1,7 @@
 /** What is asked, beside the ready-made properties. */
 import { atRest, ended, invariant, staysPossible } from "lockstep";
-import { disk, loop0, reread_succeeded } from "./objects.ts";
+import { disk, found_no_file, loop0, page, reread_succeeded, second } from "./objects.ts";
+import { loop_wq } from "./v4.0.ts";
 
 /** The retried operation, repeated without end, can always still succeed. */
 export const ebusyRecoverable = staysPossible(
@@ -38,7 +39,7 @@ export const flagsKept = invariant(
     triggerWhat: "LOOP_SET_FD after the device was cleared",
   },
   () => {
-    const bound = loop0.lo_state.now.eq("Lo_bound").and(loop0.lo_backing_file.now.eq("second"));
+    const bound = loop0.lo_state.now.eq("Lo_bound").and(loop0.lo_backing_file.now.eq(second));
     return bound.not().or(loop0.lo_flags.READ_ONLY.now);
   },
 );
@@ -54,4 +55,27 @@ export const detachCompletes = atRest(
     triggerWhat: "LOOP_CLR_FD that returned 0",
   },
   () => loop0.lo_state.now.eq("Lo_unbound").and(disk.part_tbl.now.eq("none")),
+);
+
+/**
+ * The ready-made `lost-bio` would see only that nothing is left over: what the worker does with a NULL backing file ends
+ * its path. T1, the flusher and the worker are all there are.
+ */
+export const lostBio = invariant(
+  "lost-bio",
+  {
+    title: "I/O in flight while the device is cleared completes once, and never meets a NULL backing file",
+    kind: "bio-lost",
+    message: "the flusher's bio meets a NULL backing file, completes twice, or is left over",
+    trigger: ["bio-submitted"],
+    triggerWhat: "a bio submitted",
+  },
+  () => {
+    const over = ended("T1", "flusher").and(loop_wq.idle);
+    const completed = page.io.completed;
+    return found_no_file.now
+      .not()
+      .and(completed.le(1))
+      .and(over.not().or(completed.eq(1)));
+  },
 );

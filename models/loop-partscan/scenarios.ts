@@ -15,11 +15,13 @@ import {
   size,
   type ThreadSpec,
   thread,
+  worker,
 } from "lockstep";
 import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition } from "./block-dev.ts";
-import { bdev, disk, loop_index_idr, loop0 } from "./objects.ts";
-import { detachCompletes, ebusyRecoverable, flagsKept, releaseRescans } from "./properties.ts";
-import { lo_ioctl, loop_control_ioctl } from "./v4.0.ts";
+import { bdev, disk, first, loop_index_idr, loop0, page } from "./objects.ts";
+import { detachCompletes, ebusyRecoverable, flagsKept, lostBio, releaseRescans } from "./properties.ts";
+import { lo_ioctl, loop_control_ioctl, loop_wq } from "./v4.0.ts";
+import { write_page } from "./writeback.ts";
 
 const everywhere = [deadlock, lockDiscipline, memorySafety, atomicSleep, noEbusy];
 /** In these, loop_reread_partitions() retries. */
@@ -39,7 +41,7 @@ function device(openers: number): void {
 /** It is bound to the first file; with PARTSCAN its partition table has been read. */
 function bound(flags: { AUTOCLEAR: boolean; PARTSCAN: boolean }): void {
   initially(loop0.lo_state, "Lo_bound");
-  initially(loop0.lo_backing_file, "first");
+  initially(loop0.lo_backing_file, first);
   initially(loop0.lo_device, bdev);
   initially(disk.capacity, "first");
   initially(loop0.lo_flags.AUTOCLEAR, flags.AUTOCLEAR);
@@ -205,5 +207,19 @@ export const scenarios: readonly Scenario[] = [
       bound({ AUTOCLEAR: false, PARTSCAN: true });
     },
     properties: [...everywhere, detachCompletes],
+  },
+  {
+    id: "clr-fd-vs-io",
+    title: "LOOP_CLR_FD while a page of the device that the flusher writes back is in flight",
+    threads: () => [
+      thread("T1", clr_fd),
+      thread("flusher", () => write_page({ rq: page })),
+      thread("kworker", () => worker(loop_wq), { kind: "worker" }),
+    ],
+    start: () => {
+      device(1);
+      bound({ AUTOCLEAR: false, PARTSCAN: false });
+    },
+    properties: [...everywhere, lostBio],
   },
 ];

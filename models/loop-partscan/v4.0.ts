@@ -5,12 +5,14 @@ import {
   dec,
   EBUSY,
   EINVAL,
+  EIO,
   ENODEV,
   ENXIO,
   enumeration,
   errno,
   fn,
   Goto,
+  global,
   If,
   inc,
   kfree,
@@ -20,22 +22,29 @@ import {
   mutex_unlock,
   NULL,
   ptr,
+  queue_work,
   Return,
   read,
   spin_lock_irq,
   spin_unlock_irq,
+  work_function,
+  workqueue,
   write,
 } from "lockstep";
-import { del_gendisk, ioctl_by_bdev_BLKRRPART } from "./block-layer.ts";
+import { blk_mq_end_request, del_gendisk, ioctl_by_bdev_BLKRRPART } from "./block-layer.ts";
 import {
   assign_flags,
   bdev,
   block_device,
   disk,
+  found_no_file,
   loop_device,
   loop_index_idr,
   loop_index_mutex,
+  loop0,
   part_shift,
+  request,
+  second,
 } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
 
@@ -49,6 +58,42 @@ const lo_and_bdev = { lo: ptr(loop_device), bdev: ptr(block_device) };
 export const loop_reread_partitions = fn("loop_reread_partitions", { at: LOOP, params: lo_and_bdev }, ({ bdev }) => {
   reread_ended(ioctl_by_bdev_BLKRRPART({ bdev }));
 });
+
+/** Writes the page to the backing file, whichever that is by now. */
+export const do_req_filebacked = fn("do_req_filebacked", { at: LOOP, params: { lo: ptr(loop_device) } }, ({ lo }) => {
+  const file = read(lo.lo_backing_file);
+  found_no_file.set(file.eq(NULL));
+  read(file.f_op);
+});
+
+/** The worker, for each request. */
+export const loop_handle_cmd = fn("loop_handle_cmd", { at: LOOP, params: { rq: ptr(request) } }, ({ rq }) => {
+  const lo = loop0; // rq->q->queuedata
+  const ret = local("ret", errno, -EIO);
+  const state = read(lo.lo_state);
+  If(state.ne("Lo_bound"), () => Goto("failed"));
+  const read_only = read(lo.lo_flags.READ_ONLY);
+  If(read_only, () => Goto("failed"));
+  do_req_filebacked({ lo });
+  ret.set(0);
+  Label("failed");
+  blk_mq_end_request({ rq, error: ret.value });
+});
+
+/** One for all devices, and in v4.2 a thread for each. */
+export const loop_wq = global(
+  "loop_wq",
+  workqueue({ works: () => [work_function(request, "work", (rq) => loop_handle_cmd({ rq }))] }),
+);
+
+export const loop_queue_rq = fn(
+  "loop_queue_rq",
+  { at: LOOP, params: { rq: ptr(request) }, returns: errno },
+  ({ rq }) => {
+    queue_work(loop_wq, rq.work);
+    Return(0);
+  },
+);
 
 /** Waits until no I/O is in the queue; loop_switch() without a file. */
 export const loop_flush = fn("loop_flush", { at: LOOP, params: { lo: ptr(loop_device) } }, ({ lo }) => {
@@ -64,7 +109,7 @@ export const loop_set_fd = fn("loop_set_fd", { at: LOOP, params: lo_and_bdev, re
   write(lo.lo_device, bdev, under);
   assign_flags(lo.lo_flags, { READ_ONLY: true }, under);
   // lo_lock is not taken here
-  write(lo.lo_backing_file, "second", under);
+  write(lo.lo_backing_file, second, under);
   write(disk.capacity, "second");
   write(lo.lo_state, "Lo_bound", under);
   if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
@@ -93,11 +138,11 @@ export const loop_clr_fd = fn(
       Return(0);
     });
 
-    If(filp.eq("NULL"), () => Return(-EINVAL));
+    If(filp.eq(NULL), () => Return(-EINVAL));
 
     spin_lock_irq(lo.lo_lock);
     write(lo.lo_state, "Lo_rundown", under);
-    write(lo.lo_backing_file, "NULL", under);
+    write(lo.lo_backing_file, NULL, under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);

@@ -10,6 +10,7 @@ import {
   blk_mq_unfreeze_queue,
   EBUSY,
   EINVAL,
+  EIO,
   ENODEV,
   ENXIO,
   errno,
@@ -22,6 +23,7 @@ import {
   mutex_unlock,
   NULL,
   ptr,
+  queue_work,
   Return,
   read,
   replace,
@@ -29,17 +31,21 @@ import {
   spin_unlock_irq,
   write,
 } from "lockstep";
-import { blkdev_reread_part, rescan_partitions } from "./block-layer.ts";
-import { assign_flags, block_device, disk, loop_index_idr, loop_index_mutex, part_shift } from "./objects.ts";
+import { blk_mq_end_request, blkdev_reread_part, rescan_partitions } from "./block-layer.ts";
+import { assign_flags, block_device, disk, loop_index_idr, loop_index_mutex, loop0, part_shift } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
 import {
+  do_req_filebacked,
   lo_open,
   lo_release,
   loop_clr_fd,
   loop_control_ioctl,
   loop_flush,
+  loop_handle_cmd,
+  loop_queue_rq,
   loop_remove,
   loop_reread_partitions,
+  loop_wq,
 } from "./v4.0.ts";
 
 /** For callers that hold bd_mutex: block/ioctl.c */
@@ -88,13 +94,13 @@ export const v4_2 = [
       Return(0);
     });
 
-    If(filp.eq("NULL"), () => Return(-EINVAL));
+    If(filp.eq(NULL), () => Return(-EINVAL));
 
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
     write(lo.lo_state, "Lo_rundown", under);
-    write(lo.lo_backing_file, "NULL", under);
+    write(lo.lo_backing_file, NULL, under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
@@ -108,6 +114,27 @@ export const v4_2 = [
     if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
     mutex_unlock(lo.lo_ctl_mutex);
     Return(0);
+  }),
+
+  // the state is looked at here, in the queue, and no more by the worker
+  replace(loop_queue_rq, ({ rq }) => {
+    const lo = loop0;
+    const state = read(lo.lo_state);
+    If(state.ne("Lo_bound"), () => Return(-EIO));
+    queue_work(loop_wq, rq.work);
+    Return(0);
+  }),
+
+  replace(loop_handle_cmd, ({ rq }) => {
+    const lo = loop0;
+    const ret = local("ret", errno, 0);
+    const read_only = read(lo.lo_flags.READ_ONLY);
+    If(
+      read_only,
+      () => ret.set(-EIO),
+      () => do_req_filebacked({ lo }),
+    );
+    blk_mq_end_request({ rq, error: ret.value });
   }),
 
   replace(lo_open, () => {

@@ -41,6 +41,7 @@ import {
   loop_device,
   loop_index_idr,
   part_shift,
+  second,
 } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
 import {
@@ -76,7 +77,7 @@ export const __loop_clr_fd = fn(
       Goto("out_unlock");
     });
     const filp = read(lo.lo_backing_file, under);
-    If(filp.eq("NULL"), () => {
+    If(filp.eq(NULL), () => {
       err.set(-EINVAL);
       Goto("out_unlock");
     });
@@ -84,7 +85,7 @@ export const __loop_clr_fd = fn(
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "NULL", under);
+    write(lo.lo_backing_file, NULL, under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);
@@ -128,7 +129,7 @@ export const v5_0 = [
     });
     write(lo.lo_device, bdev, under);
     assign_flags(lo.lo_flags, { READ_ONLY: true }, under);
-    write(lo.lo_backing_file, "second", under);
+    write(lo.lo_backing_file, second, under);
     write(disk.capacity, "second");
     write(lo.lo_state, "Lo_bound", under);
     if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);

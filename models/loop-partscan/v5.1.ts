@@ -44,7 +44,7 @@ export const v5_1 = [
       Goto("out_unlock");
     });
     const filp = read(lo.lo_backing_file, under);
-    If(filp.eq("NULL"), () => {
+    If(filp.eq(NULL), () => {
       err.set(-EINVAL);
       Goto("out_unlock");
     });
@@ -52,7 +52,7 @@ export const v5_1 = [
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "NULL", under);
+    write(lo.lo_backing_file, NULL, under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);

@@ -38,7 +38,16 @@ import {
 } from "lockstep";
 import { __blkdev_get, get_gendisk } from "./block-dev.ts";
 import { del_gendisk } from "./block-layer.ts";
-import { assign_flags, bdev, block_device, disk, loop_ctl_mutex, loop_index_idr, part_shift } from "./objects.ts";
+import {
+  assign_flags,
+  bdev,
+  block_device,
+  disk,
+  loop_ctl_mutex,
+  loop_index_idr,
+  part_shift,
+  second,
+} from "./objects.ts";
 import { reread_ended } from "./reread.ts";
 import {
   lo_open,
@@ -131,7 +140,7 @@ export const v5_13 = [
     assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
     write(lo.lo_flags.READ_ONLY, true, under);
     write(lo.lo_device, bdev, under);
-    write(lo.lo_backing_file, "second", under);
+    write(lo.lo_backing_file, second, under);
     write(disk.capacity, "second");
     write(lo.lo_state, "Lo_bound", under);
     if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
@@ -155,7 +164,7 @@ export const v5_13 = [
       Goto("out_unlock");
     });
     const filp = read(lo.lo_backing_file, under);
-    If(filp.eq("NULL"), () => {
+    If(filp.eq(NULL), () => {
       err.set(-EINVAL);
       Goto("out_unlock");
     });
@@ -163,7 +172,7 @@ export const v5_13 = [
     blk_mq_freeze_queue(lo.lo_queue);
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "NULL", under);
+    write(lo.lo_backing_file, NULL, under);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL, under);

@@ -35,7 +35,7 @@ import {
 } from "lockstep";
 import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition, get_gendisk } from "./block-dev.ts";
 import { del_gendisk } from "./block-layer.ts";
-import { assign_flags, bdev, disk, loop_ctl_mutex, loop_index_idr, part, part_shift } from "./objects.ts";
+import { assign_flags, bdev, disk, loop_ctl_mutex, loop_index_idr, part, part_shift, second } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
 import {
   LOOP,
@@ -203,7 +203,7 @@ export const v5_19 = [
     write(lo.lo_flags.READ_ONLY, true, under);
     disk_force_media_change();
     write(lo.lo_device, bdev, under);
-    write(lo.lo_backing_file, "second", under);
+    write(lo.lo_backing_file, second, under);
     write(disk.capacity, "second");
     write(lo.lo_state, "Lo_bound", under);
     if (part_shift) write(lo.lo_flags.PARTSCAN, true, under);
@@ -219,7 +219,7 @@ export const v5_19 = [
     If(release.not(), () => blk_mq_freeze_queue(lo.lo_queue));
 
     spin_lock_irq(lo.lo_lock);
-    write(lo.lo_backing_file, "NULL");
+    write(lo.lo_backing_file, NULL);
     spin_unlock_irq(lo.lo_lock);
 
     write(lo.lo_device, NULL);

@@ -1,0 +1,25 @@
+/** What becomes of a page that the flusher writes back to the disk: block/blk-mq.c of v4.0, down to the driver. */
+import { blk_queue_enter, fn, If, ptr, submit_bio } from "lockstep";
+import { blk_mq_end_request } from "./block-layer.ts";
+import { loop0, request } from "./objects.ts";
+import { loop_queue_rq } from "./v4.0.ts";
+
+/** The bio becomes a request, which is in the queue from here to its end. The driver is called at once. */
+const blk_mq_make_request = fn(
+  "blk_mq_make_request",
+  { at: "block/blk-mq.c", params: { rq: ptr(request) } },
+  ({ rq }) => {
+    blk_queue_enter(loop0.lo_queue);
+    const ret = loop_queue_rq({ rq });
+    If(ret.failed(), () => blk_mq_end_request({ rq, error: ret }));
+  },
+);
+
+export const write_page = fn(
+  "__block_write_full_page",
+  { at: "fs/buffer.c", params: { rq: ptr(request) } },
+  ({ rq }) => {
+    submit_bio(rq);
+    blk_mq_make_request({ rq });
+  },
+);
