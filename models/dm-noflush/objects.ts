@@ -16,15 +16,16 @@ import {
   ptr,
   rw_semaphore,
   semaphore,
+  size,
   spinlock,
   struct,
   wait_queue,
 } from "lockstep";
 
-/** Most bios a scenario has. */
-export const BIOS = 2;
+/** The bios of the scenario. */
+export const bios = (): number => size("bios");
 /** One that is being reissued and one whose last dec_pending() is not over yet, for each bio. */
-export const IOS = 2 * BIOS;
+export const ios = (): number => 2 * bios();
 
 /**
  * What maps and ends of I/O say. DM_MAPIO_SUBMITTED is 0 and DM_MAPIO_REQUEUE is DM_ENDIO_REQUEUE, as in dm.h; of error
@@ -35,7 +36,7 @@ export const code = enumeration("0", "-EIO", "DM_ENDIO_INCOMPLETE", "DM_ENDIO_RE
 /** What the application knows of a bio: it outlives the bio. */
 export const request = struct(
   "request",
-  { slots: BIOS, as: "request", immortal: true },
+  { slots: bios, as: "request", immortal: true },
   {
     /** The bio has ended: what a waiter (for the page, or in submit_bio's caller) looks at. */
     done: bit(),
@@ -50,7 +51,7 @@ export const first_request = request.object("first");
 /** The original bio. Its bi_end_io drops the last reference, as those of the page cache and of file systems do. */
 export const bio = struct(
   "bio",
-  { slots: BIOS, as: "bio" },
+  { slots: bios, as: "bio" },
   {
     bi_rw: plain(bool),
     bi_private: plain(ptr(request)),
@@ -61,7 +62,7 @@ export const bio = struct(
 
 export const dm_io = struct(
   "dm_io",
-  { slots: IOS, as: "io" },
+  { slots: ios, as: "io" },
   {
     error: plain(code),
     io_count: atomic(0, 3),
@@ -76,7 +77,7 @@ export const dm_io = struct(
 /** struct target_io and the clone it belongs to: made together, freed together. */
 export const target_io = struct(
   "target_io",
-  { slots: IOS, as: "tio" },
+  { slots: ios, as: "tio" },
   {
     io: plain(ptr(dm_io)),
     /** A linear target has no end_io: what its device says is what dec_pending() gets. */
@@ -115,7 +116,7 @@ const mapped_device = struct(
     FREEING: bit(),
     DELETING: bit(),
     NOFLUSH_SUSPENDING: bit(),
-    pending: atomic(0, IOS),
+    pending: atomic(0, ios),
     wait: wait_queue(),
     deferred: bio_list(bio),
     pushback: bio_list(bio),
@@ -140,7 +141,7 @@ const multipath = struct(
     queue_if_no_path: plain(bool),
     saved_queue_if_no_path: plain(bool),
     queued_ios: bio_list(target_io),
-    queue_size: plain(int(0, IOS)),
+    queue_size: plain(int(0, ios)),
   },
 );
 export const m = multipath.object("m");

@@ -1,14 +1,14 @@
 /** What is asked, beside the ready-made properties. */
 import { atRest, Bool, noFinding } from "lockstep";
-import { BIOS, bio, IOS, m, md, request, target_io } from "./objects.ts";
+import { bio, bios, ios, m, md, request, target_io } from "./objects.ts";
 
 type Bio = ReturnType<typeof bio.object>;
 
 function slot(v: number): { e: "const"; v: number } {
   return { e: "const", v };
 }
-function bios(): Bio[] {
-  return Array.from({ length: BIOS }, (_, i) => bio.pointer(slot(i + 1)));
+function all_bios(): Bio[] {
+  return Array.from({ length: bios() }, (_, i) => bio.pointer(slot(i + 1)));
 }
 function alive(b: Bio): Bool {
   return new Bool({ e: "alive", pool: bio.name, ptr: b.use() });
@@ -18,7 +18,7 @@ const all = (conditions: readonly Bool[]): Bool => conditions.reduce((a, b) => a
 
 /** A clone of the bio waits in the target, which queues while there is no path. */
 function waits_in_target(b: Bio): Bool {
-  const clones = Array.from({ length: IOS }, (_, i) => target_io.pointer(slot(i + 1)));
+  const clones = Array.from({ length: ios() }, (_, i) => target_io.pointer(slot(i + 1)));
   const queued = any(clones.map((c) => m.queued_ios.has(c).and(c.io.now.bio.now.eq(b))));
   return queued.and(m.queue_if_no_path.now);
 }
@@ -38,9 +38,9 @@ export const lostBio = atRest(
     triggerWhat: "a bio that ends, is queued, pushed back or deferred",
   },
   () => {
-    const requests = Array.from({ length: BIOS }, (_, i) => request.pointer(slot(i + 1)));
+    const requests = Array.from({ length: bios() }, (_, i) => request.pointer(slot(i + 1)));
     const once = all(requests.map((r) => r.completed.now.le(1)));
-    return once.and(all(bios().map((b) => alive(b).not().or(waits(b)))));
+    return once.and(all(all_bios().map((b) => alive(b).not().or(waits(b)))));
   },
 );
 

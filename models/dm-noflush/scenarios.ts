@@ -202,10 +202,14 @@ const patched = [
 ];
 const only = { "flag-cleared": patched, "pushback-wins": patched, "reissued-at-resume": patched };
 
+const one = { bios: { default: 1, min: 1, max: 1, what: "bios" } };
+const two = { bios: { default: 2, min: 2, max: 2, what: "bios" } };
+
 export const scenarios: readonly Scenario[] = [
   {
     id: "suspend-resume",
     title: "one bio in flight, a noflush suspend and a resume",
+    sizes: one,
     threads: () => [suspend_and_resume(), ...machine()],
     start: one_bio,
     properties: suspending,
@@ -214,6 +218,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "interrupted",
     title: "the same, and a signal may interrupt the suspend",
+    sizes: one,
     threads: () => [suspend_and_resume(), ...machine(), signal()],
     start: one_bio,
     properties: [...suspending, reissuedAtResume],
@@ -222,6 +227,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "bdget-fails",
     title: "the same, and bdget_disk() may find no memory",
+    sizes: one,
     threads: () => [suspend_and_resume(), ...machine()],
     start: () => {
       one_bio();
@@ -233,6 +239,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "split",
     title: "one bio in two clones that end on two CPUs: the multipath target wants a requeue, the other has an error",
+    sizes: one,
     threads: () => [dmsetup(() => suspend_noflush()), ...machine(clones)],
     start: () => {
       device();
@@ -247,6 +254,7 @@ export const scenarios: readonly Scenario[] = [
     id: "two-bios",
     title: "two bios in flight, a noflush suspend that a signal may interrupt, and a resume",
     // one completion on each CPU: with either on both the graph is nearly twice as large and says the same
+    sizes: two,
     threads: () => [suspend_and_resume(), ...machine(clones.slice(0, 1), clones.slice(1)), signal()],
     start: () => {
       device();
@@ -260,6 +268,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "close-after-io",
     title: "the owner of a bio closes the device when the bio is done, and the device is removed",
+    sizes: one,
     threads: () => [
       thread(
         "owner",
@@ -281,6 +290,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "dirty-page",
     title: "a noflush suspend with lockfs, a dirty page and no path",
+    sizes: one,
     threads: () => [
       dmsetup(() => suspend_noflush({ do_lockfs: true })),
       thread("pdflush", () => writepages()),
@@ -297,6 +307,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "sync-vs-suspend",
     title: "a sync that has locked the device's inode waits for the bio; a noflush suspend",
+    sizes: one,
     threads: () => [
       dmsetup(() => suspend_noflush()),
       thread("sync", () => {
@@ -315,6 +326,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "fsync-vs-swap",
     title: "fsync waits for the bio under i_mutex; a noflush suspend, a swap to a table of another size, a resume",
+    sizes: one,
     threads: () => [
       dmsetup(() => {
         suspend_noflush();
@@ -336,6 +348,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "suspend-suspended",
     title: "a noflush suspend, again one, and a resume, by one process; a bio in flight",
+    sizes: one,
     threads: () => [
       dmsetup(() => {
         suspend_noflush();
@@ -351,6 +364,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "twice",
     title: "a noflush suspend that a signal may interrupt, and then another by a second process; a bio in flight",
+    sizes: one,
     threads: () => [
       dmsetup(() => {
         suspend_noflush();
