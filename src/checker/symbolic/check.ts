@@ -2,10 +2,11 @@
  * The symbolic engine: all reachable states at once, as a list decision diagram built by saturation. Every answer is
  * exact; what is too much for the budget is inconclusive.
  */
-import type { SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import type { SysCheck, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import type { Exploration, Finding, Outcome, ScheduleStep, SearchOptions } from "../verdict.ts";
 import { classifyDeadlock } from "./deadlock.ts";
 import type { Edge } from "./edge.ts";
+import { FairCycles, FormulaTooLarge } from "./fair-cycles.ts";
 import { BudgetExhausted, EMPTY } from "./list-decision-diagram.ts";
 import { ReachableStates } from "./reachable-states.ts";
 import { StuckThreads } from "./stuck-threads.ts";
@@ -197,7 +198,7 @@ class Run {
       case "deadlock":
         return this.#decideDeadlock(p);
       case "temporal":
-        return { property: p.id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
+        return this.#decideTemporal(p, check);
     }
   }
 
@@ -213,6 +214,24 @@ class Run {
       return violated(p, classifyDeadlock(reached, state, stuck.doomedIn(state)), steps);
     }
     return this.#onlyCuts(p);
+  }
+
+  #decideTemporal(p: SysProperty, check: Extract<SysCheck, { c: "temporal" }>): Outcome {
+    let cycles: FairCycles | undefined;
+    try {
+      cycles = new FairCycles(this.#reached, check, this.#stuckThreads().live);
+      if (!cycles.exists()) return this.#passed(p);
+      this.#showing = true;
+      const { steps, loop } = cycles.lasso();
+      this.#showing = false;
+      const finding = { kind: p.kind, message: p.message };
+      return { property: p.id, verdict: "violated", finding, schedule: { steps, loop }, depthExact: false };
+    } catch (e) {
+      if (!(e instanceof FormulaTooLarge)) throw e;
+      return { property: p.id, verdict: "inconclusive", reason: e.message };
+    } finally {
+      cycles?.release();
+    }
   }
 
   #stuckThreads(): StuckThreads {

@@ -11,7 +11,7 @@ import { conjoin, type Edge, Unfolding } from "./edge.ts";
 import { EMPTY, ListDecisionDiagrams, type Root, type StoreBudget } from "./list-decision-diagram.ts";
 import { type RelationId, Relations } from "./relation.ts";
 import { RelationalProduct } from "./relational-product.ts";
-import { Saturation } from "./saturation.ts";
+import { type Inverse, Saturation } from "./saturation.ts";
 import { StateVector } from "./state-vector.ts";
 import { Successors } from "./successors.ts";
 import type { TermId, Terms } from "./term.ts";
@@ -19,6 +19,12 @@ import type { VariableOrder } from "./variable-order.ts";
 
 const guardOnly = (edge: Edge) => ({ guard: edge.guard, writes: [] });
 const isLive = (edge: Edge) => !edge.optional;
+
+/** Edges as relations; the idle ones count only in quiet states. */
+export interface Moves {
+  readonly busy: readonly RelationId[];
+  readonly idle: readonly RelationId[];
+}
 
 export class ReachableStates {
   readonly vector: StateVector;
@@ -145,7 +151,7 @@ export class ReachableStates {
 
   /** The reachable states from which one of `target` is reachable over live edges (itself included). */
   canReach(target: number): number {
-    return this.#closeBackward(target, this.all, this.quiet);
+    return this.#closeBackward(target, this.all, this.quiet, this.#saturation.live, this.#liveIdleMoves);
   }
 
   /** The states of `within` from which `target` is reachable over live edges, all but the last inside `within`. */
@@ -157,19 +163,59 @@ export class ReachableStates {
       this.#product.preimage(within, target, this.#liveMoves),
       this.#product.preimage(quiet.node, target, this.#liveIdleMoves),
     );
-    const found = this.#closeBackward(last, within, quiet.node);
+    const found = this.#closeBackward(last, within, quiet.node, this.#saturation.live, this.#liveIdleMoves);
     store.release(inside);
     store.release(quiet);
     return found;
   }
 
-  #closeBackward(target: number, within: number, quiet: number): number {
+  /** The states of `within` from which its subset `target` is reachable inside it, over optional edges too. */
+  canReachInside(within: number, target: number): number {
+    const { store } = this;
+    const inside = store.hold(within);
+    const quiet = store.hold(store.intersect(within, this.quiet));
+    const found = this.#closeBackward(target, within, quiet.node, this.#saturation.any, this.#idleMoves);
+    store.release(inside);
+    store.release(quiet);
+    return found;
+  }
+
+  /** The edges of these threads, optional ones too, error edges left out. */
+  movesOf(threads: readonly number[]): Moves {
+    const own = this.edges.filter((e) => !e.error && threads.includes(e.thread));
+    return {
+      busy: this.#relations.of(own.filter((e) => !e.idle)),
+      idle: this.#relations.of(own.filter((e) => e.idle)),
+    };
+  }
+
+  /** All edges, optional ones too, error edges left out. */
+  get moves(): Moves {
+    return { busy: this.#moves, idle: this.#idleMoves };
+  }
+
+  /** The states of `within` from which one of these moves leads into `target`. */
+  before(within: number, target: number, moves: Moves = this.moves): number {
+    const quiet = this.store.intersect(within, this.quiet);
+    return this.store.union(
+      this.#product.preimage(within, target, moves.busy),
+      this.#product.preimage(quiet, target, moves.idle),
+    );
+  }
+
+  /** The states to which an edge leads from one of `set`. */
+  after(set: number): number {
+    const quiet = this.store.intersect(set, this.quiet);
+    return this.store.union(this.#product.image(set, this.#moves), this.#product.image(quiet, this.#idleMoves));
+  }
+
+  #closeBackward(target: number, within: number, quiet: number, inverse: Inverse, idle: readonly RelationId[]): number {
     const { store } = this;
     let set = target;
     for (;;) {
-      set = this.#saturation.backward(set, within);
-      if (this.#liveIdleMoves.length === 0) return set;
-      const more = store.union(set, this.#product.preimage(quiet, set, this.#liveIdleMoves));
+      set = this.#saturation.backward(set, within, inverse);
+      if (idle.length === 0) return set;
+      const more = store.union(set, this.#product.preimage(quiet, set, idle));
       if (more === set) return set;
       set = more;
     }
@@ -192,11 +238,7 @@ export class ReachableStates {
     for (let d = distance - 1; d >= 0; d--) {
       const to = store.vector(path.at(-1)!);
       const ring = this.#rings[d]!;
-      const before = store.union(
-        this.#product.preimage(ring, to, this.#moves),
-        this.#product.preimage(store.intersect(ring, this.quiet), to, this.#idleMoves),
-      );
-      path.push(store.first(before));
+      path.push(store.first(this.before(ring, to)));
     }
     path.reverse();
     const steps = path.slice(1).map((to, i): ScheduleStep => {
@@ -220,11 +262,7 @@ export class ReachableStates {
       this.collectIfFull();
       store.checkTime();
       const last = this.#rings.at(-1)!;
-      const next = store.union(
-        this.#product.image(last, this.#moves),
-        this.#product.image(store.intersect(last, this.quiet), this.#idleMoves),
-      );
-      const ring = store.minus(next, seen.node);
+      const ring = store.minus(this.after(last), seen.node);
       seen.node = store.union(seen.node, ring);
       this.#rings.push(this.keep(ring));
     }

@@ -3,7 +3,8 @@
  * edges that start at its level or below before anything above is looked at.
  *
  * `forward` closes a set under a relation. `backward` closes it under the inverse inside a constraint (Zhao and Ciardo
- * 2009): the states of the constraint from which the set can be reached by edges between states of the constraint.
+ * 2009): the states of the constraint from which the set can be reached by edges between states of the constraint. It
+ * knows two relations, since some questions are about live edges and others about all.
  *
  * Each level has one frame, since a recursion goes down one level a call; what the frames hold is what a garbage
  * collection in the midst of it must keep.
@@ -13,8 +14,19 @@ import type { RelationId, Relations } from "./relation.ts";
 
 const SATURATE = 8;
 const FIRE = 9;
-const SATURATE_BACK = 10;
-const FIRE_BACK = 11;
+
+/** A relation that `backward` may be asked about. */
+export interface Inverse {
+  /** Per level, the relation that starts there; -1 for none. */
+  readonly byLevel: Int32Array;
+  /** Codes of the operations cached, different for each. */
+  readonly saturate: number;
+  readonly fire: number;
+}
+const CODES = [
+  { saturate: 10, fire: 11 },
+  { saturate: 12, fire: 13 },
+] as const;
 
 /** A node under construction: its values in ascending order with what is below them. */
 class Frame {
@@ -81,17 +93,21 @@ export class Saturation {
   readonly #store: ListDecisionDiagrams;
   readonly #relations: Relations;
   readonly #levels: number;
-  /** Per level, the relation that starts there; -1 for none. One for each direction. */
+  /** Per level, the relation that starts there; -1 for none. */
   readonly #forward: Int32Array;
-  readonly #backward: Int32Array;
+  /** The inverses that `backward` can be asked about. */
+  readonly live: Inverse;
+  readonly any: Inverse;
+  /** The one it has been asked about. */
+  #inverse: Inverse;
   readonly #frames: Frame[];
 
-  /** `forward` and `backward` have at most one relation for each level. */
+  /** `all`, and `live`, which is part of it, have at most one relation for each level. */
   constructor(
     store: ListDecisionDiagrams,
     relations: Relations,
-    forward: readonly RelationId[],
-    backward: readonly RelationId[],
+    all: readonly RelationId[],
+    live: readonly RelationId[],
   ) {
     this.#store = store;
     this.#relations = relations;
@@ -101,8 +117,11 @@ export class Saturation {
       for (const r of list) out[relations.level[r]!] = r;
       return out;
     };
-    this.#forward = byLevel(forward);
-    this.#backward = byLevel(backward);
+    this.#forward = byLevel(all);
+    this.any = { byLevel: this.#forward, ...CODES[0] };
+    const same = all.length === live.length && all.every((r, i) => r === live[i]);
+    this.live = same ? this.any : { byLevel: byLevel(live), ...CODES[1] };
+    this.#inverse = this.live;
     this.#frames = Array.from({ length: relations.levels + 1 }, () => new Frame());
     store.frames = (mark) => {
       for (const f of this.#frames) {
@@ -127,7 +146,8 @@ export class Saturation {
   }
 
   /** The states of `within` from which `set` (a subset) is reachable inside `within`. `within` must be held. */
-  backward(set: number, within: number): number {
+  backward(set: number, within: number, inverse: Inverse): number {
+    this.#inverse = inverse;
     return this.#saturateBack(set, within, 0);
   }
 
@@ -227,7 +247,7 @@ export class Saturation {
   #saturateBack(set: number, within: number, level: number): number {
     const store = this.#store;
     if (set === EMPTY || set === within || level === this.#levels) return set;
-    const known = store.cached(set, within, SATURATE_BACK);
+    const known = store.cached(set, within, this.#inverse.saturate);
     if (known >= 0) return known;
     const frame = this.#frames[level]!;
     frame.node = set;
@@ -247,13 +267,13 @@ export class Saturation {
     }
     this.#fireBack(frame, level);
     const result = this.#build(frame);
-    store.cache(set, within, SATURATE_BACK, result);
+    store.cache(set, within, this.#inverse.saturate, result);
     frame.clear();
     return result;
   }
 
   #fireBack(frame: Frame, level: number): void {
-    const r = this.#backward[level]!;
+    const r = this.#inverse.byLevel[level]!;
     if (r < 0) return;
     const store = this.#store;
     const relations = this.#relations;
@@ -290,7 +310,7 @@ export class Saturation {
     const at = relations.level[r]!;
     // `target` was closed inside another constraint than this one.
     if (at === this.#levels) return this.#saturateBack(store.intersect(within, target), within, level);
-    const code = (r << OPERATION_BITS) | FIRE_BACK;
+    const code = (r << OPERATION_BITS) | this.#inverse.fire;
     const known = store.cached(target, within, code);
     if (known >= 0) return known;
     const frame = this.#frames[level]!;

@@ -20,8 +20,9 @@ export function locationOf(system: TransitionSystem, t: number, location: number
 export class StuckThreads {
   readonly #reached: ReachableStates;
   readonly #system: TransitionSystem;
-  /** Per thread, where it has a live move, where it is blocked, where it is doomed. */
-  readonly #live: readonly number[];
+  /** Per thread, where it has a live move. */
+  readonly live: readonly number[];
+  /** Per thread, where it is blocked, where it is doomed. */
   readonly #blocked: readonly number[];
   #doomed: readonly number[] | undefined;
   #unsettled: readonly number[] | undefined;
@@ -30,14 +31,14 @@ export class StuckThreads {
     this.#reached = reached;
     this.#system = reached.vector.system;
     const edges = this.#system.threads.map((_, t) => reached.edges.filter((e) => e.thread === t && !e.optional));
-    this.#live = edges.map((own) => reached.keep(reached.enabled(own)));
+    this.live = edges.map((own) => reached.keep(reached.enabled(own)));
     this.#blocked = this.#system.threads.map((thread, t) => reached.keep(this.#blockedStates(thread, t)));
   }
 
   /** No thread has a live move and none is blocked. */
   atRest(): number {
     const { store, all } = this.#reached;
-    return [...this.#live, ...this.#blocked].reduce((rest, set) => store.minus(rest, set), all);
+    return [...this.live, ...this.#blocked].reduce((rest, set) => store.minus(rest, set), all);
   }
 
   /** Some thread is doomed. */
@@ -73,7 +74,7 @@ export class StuckThreads {
   #doomedStates(blocked: number, t: number): number {
     const reached = this.#reached;
     const { store, terms, vector } = reached;
-    const live = store.union(this.#live[t]!, this.#restingStates(t));
+    const live = store.union(this.live[t]!, this.#restingStates(t));
     const locations = this.#locations(t).flatMap((_, l) =>
       reached.filter(blocked, terms.isOneOf(vector.pc(t), [l])) === EMPTY ? [] : [l],
     );
@@ -86,7 +87,7 @@ export class StuckThreads {
     const reached = this.#reached;
     const { store, terms, vector } = reached;
     const thread = this.#system.threads[t]!;
-    const waiting = store.minus(reached.all, this.#live[t]!);
+    const waiting = store.minus(reached.all, this.live[t]!);
     const runs = thread.keptOff === undefined ? terms.one : terms.not(reached.predicate(thread.keptOff));
     let resting = EMPTY;
     this.#locations(t).forEach((location, l) => {
@@ -106,7 +107,7 @@ export class StuckThreads {
     const { store, terms, vector } = reached;
     if (thread.kind === "environment" || thread.kind === "device") return EMPTY;
     const program = this.#system.programs[thread.program]!;
-    const waiting = store.minus(reached.all, this.#live[t]!);
+    const waiting = store.minus(reached.all, this.live[t]!);
     const runs = thread.keptOff === undefined ? terms.one : terms.not(reached.predicate(thread.keptOff));
     const plain: number[] = [];
     let blocked = EMPTY;
@@ -148,7 +149,7 @@ export class StuckThreads {
       changed = false;
       links.forEach((held, t) => {
         const next = held.reduce((set, states, h) => {
-          const onward = store.intersect(states, store.union(this.#live[h]!, sets[h]!));
+          const onward = store.intersect(states, store.union(this.live[h]!, sets[h]!));
           return store.union(set, onward);
         }, EMPTY);
         if (next === sets[t]) return;
