@@ -26,10 +26,10 @@ import { canMeasure, installed } from "./measured-process.ts";
 const USAGE = `npm run bench -- [--large] [--runs N] [--only SECTION]... [--write]
   --large   also S8, 12 and 13 philosophers, more threads, and 8 openers in the models (half an hour)
   --runs N  rounds in which every tool runs once; default: 3
-  --only S  one of: search, reductions, verdict, liveness, growth, models (repeatable)
+  --only S  one of: search, search-large, reductions, verdict, liveness, growth, models (repeatable)
   --write   put the tables into bench/README.md and the chart into bench/growth.svg
 `;
-const SECTIONS = ["search", "reductions", "verdict", "liveness", "growth", "models"] as const;
+const SECTIONS = ["search", "search-large", "reductions", "verdict", "liveness", "growth", "models"] as const;
 type Section = (typeof SECTIONS)[number];
 
 /** Openers, ioctls, rounds. The states are for the sizes of the peers' tables, and are checked. */
@@ -48,7 +48,7 @@ const OPENERS = [1, 2, 4, 6, 8, 10];
 const MORE_OPENERS = [12, 14, 18, 24];
 const GROWTH_IOCTLS = 2;
 /** A search that stored more states than this is not asked for more threads. */
-const MOST_STORED = 3_500_000n;
+const MOST_STORED = 2_000_000n;
 const SECONDS_FOR_A_MODEL = 120;
 
 const EXACT = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE"] };
@@ -75,7 +75,8 @@ export async function main({ root, directory, args }: Place & { args: string[] }
     return 2;
   }
   const bench = new Bench({ root, directory }, values.large, runs);
-  for (const name of SECTIONS.filter((s) => values.only.includes(s))) {
+  const asked = values.only ?? SECTIONS.filter((s) => values.large || s !== "search-large");
+  for (const name of SECTIONS.filter((s) => asked.includes(s))) {
     const text = await bench.section(name);
     process.stdout.write(`${text}\n`);
     if (values.write) writeSection(root, name, text);
@@ -92,12 +93,12 @@ function readArguments(args: string[]) {
       options: {
         large: { type: "boolean", default: false },
         runs: { type: "string", default: "3" },
-        only: { type: "string", multiple: true, default: [...SECTIONS] },
+        only: { type: "string", multiple: true },
         write: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
-    return values.only.every((s) => SECTIONS.includes(s as Section)) ? values : undefined;
+    return (values.only ?? []).every((s) => SECTIONS.includes(s as Section)) ? values : undefined;
   } catch {
     return undefined;
   }
@@ -137,7 +138,9 @@ class Bench {
   #table(name: Section): string | Promise<string> {
     switch (name) {
       case "search":
-        return this.#searches();
+        return this.#searches("All states, no reductions", false);
+      case "search-large":
+        return this.#searches("All states, no reductions, large", true);
       case "reductions":
         return this.#reductions();
       case "verdict":
@@ -190,7 +193,7 @@ class Bench {
     return PHILOSOPHERS.filter((p) => this.#large || !p.large);
   }
 
-  #searches(): string {
+  #searches(title: string, large: boolean): string {
     const place = this.#place;
     const rows: string[][] = [];
     const commands: Shown[] = [];
@@ -201,7 +204,7 @@ class Bench {
       rows.push(...speeds(name, results));
       commands.push(...commandsOf(name, contenders));
     };
-    for (const { name, sizes, states, large } of this.#loops()) {
+    for (const { name, sizes, states } of LOOPS.filter((l) => l.large === large)) {
       const [n, m, r] = sizes;
       const request = { system: "loop", sizes, engine: "explicit" } as const;
       add(name, states, [
@@ -220,7 +223,7 @@ class Bench {
             ]),
       ]);
     }
-    for (const { n, states, large } of this.#philosophers()) {
+    for (const { n, states } of PHILOSOPHERS.filter((p) => p.large === large)) {
       const flags = { ...EXACT, pan: ["-E"] };
       add(`${n} philosophers`, states, [
         lockstep(place, "Lockstep", { system: "philosophers", sizes: [n], engine: "explicit", properties: [] }),
@@ -229,7 +232,7 @@ class Bench {
       ]);
     }
     const header = ["", "tool", "states/s", "of ours", "bytes/state", "of ours", "source to verdict, s", "of ours"];
-    return section("All states, no reductions", header, rows, commands);
+    return section(title, header, rows, commands);
   }
 
   #reductions(): string {
@@ -243,7 +246,7 @@ class Bench {
       rows.push(...times(name, results));
       commands.push(...commandsOf(name, contenders));
     };
-    for (const { name, sizes, states } of this.#loops()) {
+    for (const { name, sizes, states, large } of this.#loops()) {
       const [n, m, r] = sizes;
       const request = { system: "loop", sizes } as const;
       add(name, [
@@ -251,16 +254,18 @@ class Bench {
         lockstep(place, "Lockstep, symmetry", { ...request, engine: "symmetry" }),
         lockstep(place, "Lockstep, symbolic", { ...request, engine: "symbolic" }),
         ...(this.#rumur ? [rumur(place, "rumur, symmetry", "loop.m.in", { N: n, M: m, R: r }, true)] : []),
-        ...(this.#spin ? [spin(place, "SPIN, partial order", spinLoop(n, m, r, states), PARTIAL_ORDER)] : []),
+        // Stores half of all states.
+        ...(this.#spin && !large ? [spin(place, "SPIN, partial order", spinLoop(n, m, r, states), PARTIAL_ORDER)] : []),
       ]);
     }
-    for (const { n, states } of this.#philosophers()) {
+    for (const { n, states, large } of this.#philosophers()) {
       const request = { system: "philosophers", sizes: [n], properties: [] } as const;
       const flags = { ...PARTIAL_ORDER, pan: ["-E"] };
       add(`${n} philosophers`, [
         lockstep(place, "Lockstep, symbolic", { ...request, engine: "symbolic" }),
         lockstep(place, "Lockstep, transactions", { ...request, engine: "reduced" }),
-        ...(this.#spin ? [spin(place, "SPIN, partial order", spinPhilosophers(n, states), flags)] : []),
+        // Stores all states, as there is nothing it can leave out.
+        ...(this.#spin && !large ? [spin(place, "SPIN, partial order", spinPhilosophers(n, states), flags)] : []),
       ]);
     }
     const header = ["", "tool", "states", "CPU s of the search", "of the first", "MB", "source to verdict, s"];
