@@ -18,7 +18,7 @@ import {
 import type { WorkerReply, WorkerRequest } from "./item-worker.ts";
 import type { Checked, CheckReport, Problem } from "./result.ts";
 import { deviationsFrom } from "./trace/trace-path.ts";
-import type { Progress } from "./verdict.ts";
+import type { CheckpointOptions, Progress } from "./verdict.ts";
 
 /** What the checker needs of a protocol; the recorder's `Protocol` is one. */
 export interface CheckableProtocol {
@@ -74,6 +74,8 @@ export interface CheckOptions {
   readonly shard: { readonly index: number; readonly of: number };
   /** Run everything in this thread: for tests, and where threads are not to be had. */
   readonly inProcess?: boolean;
+  /** For a run of one item: a file holds one search. */
+  readonly checkpoint?: CheckpointOptions | undefined;
 }
 
 export interface CheckEvents {
@@ -197,6 +199,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     memory: options.memory / lanes,
     workers: Math.max(1, Math.floor(options.workers / lanes)),
     coverage: options.coverage,
+    checkpoint: options.checkpoint,
   };
   const outcomes: (ItemOutcome | undefined)[] = items.map(() => undefined);
   const running = new Map<string, Progress>();

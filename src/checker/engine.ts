@@ -5,9 +5,11 @@ import type { Exploration, SearchOptions } from "./verdict.ts";
 export const ENGINES = ["explicit", "symbolic", "smt", "reference"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
+export type EngineOption = "workers" | "memory" | "no-reduction" | "checkpoint" | "resume";
+
 /** Which of the options of `check` have an effect on an engine; all of them know a time limit. */
-export const ENGINE_OPTIONS: Readonly<Record<EngineName, ReadonlySet<"workers" | "memory" | "no-reduction">>> = {
-  explicit: new Set(["workers", "memory", "no-reduction"]),
+export const ENGINE_OPTIONS: Readonly<Record<EngineName, ReadonlySet<EngineOption>>> = {
+  explicit: new Set(["workers", "memory", "no-reduction", "checkpoint", "resume"]),
   symbolic: new Set(["memory", "no-reduction"]),
   smt: new Set(["memory"]),
   // It never reduces anything and always finishes the graph, so asking for the exact graph is asking for what it does.

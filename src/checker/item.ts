@@ -7,10 +7,11 @@ import { ModelError } from "../spec/model-error.ts";
 import type { Program, Site } from "../spec/program.ts";
 import { type EngineName, runEngine } from "./engine.ts";
 import { compareWithExpectation } from "./expectation.ts";
+import { CheckpointError } from "./explicit/checkpoint-error.ts";
 import type { Checked, CheckResult, Problem } from "./result.ts";
 import type { Assumptions, Trace } from "./trace/trace.ts";
 import { type Deviations, tracePath } from "./trace/trace-path.ts";
-import type { Exploration, Finding, Outcome, Progress, Schedule } from "./verdict.ts";
+import type { CheckpointOptions, Exploration, Finding, Outcome, Progress, Schedule } from "./verdict.ts";
 
 export interface Item {
   readonly program: Program;
@@ -36,6 +37,8 @@ export interface ItemOptions {
   readonly memory: number;
   readonly workers: number;
   readonly coverage: boolean;
+  /** For the search that decides the verdicts; absent: none. */
+  readonly checkpoint?: CheckpointOptions | undefined;
 }
 
 export interface Coverage {
@@ -113,6 +116,7 @@ export function problemOf(error: unknown, where: string): Problem {
     const place = error.site === undefined ? "" : `${error.site.file}:${error.site.line}:${error.site.column}: `;
     return { kind: "model", where, message: `${place}${error.message}` };
   }
+  if (error instanceof CheckpointError) return { kind: "checkpoint", where, message: error.message };
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { kind: "internal", where, message };
 }
@@ -133,6 +137,7 @@ function explore(
     timeout: secondsLeft(options),
     memory: options.memory,
     workers: options.workers,
+    checkpoint: options.checkpoint,
     progress,
   });
 }
@@ -237,7 +242,7 @@ async function labelsOf(
   const asked = violated.filter((id) => twin?.properties.some((p) => p.id === id) === true);
   if (twin === null || asked.length === 0) return new Map();
   // One search answers for all of them.
-  const exploration = await explore(twin, asked, options, progress);
+  const exploration = await explore(twin, asked, { ...options, checkpoint: undefined }, progress);
   return new Map(
     exploration.outcomes
       .filter((o) => o.verdict !== "inconclusive")

@@ -54,8 +54,11 @@ export interface Checked {
 
 /** Why an item of the run has no verdicts. */
 export interface Problem {
-  /** `model`: the model does not load, record or lower. `internal`: engines disagree, a counterexample fails to replay. */
-  readonly kind: "model" | "internal";
+  /**
+   * `model`: the model does not load, record or lower. `internal`: engines disagree, a counterexample fails to replay.
+   * `checkpoint`: a search cannot go on from the file named.
+   */
+  readonly kind: "model" | "internal" | "checkpoint";
   /** `protocol variant scenario`, or the model's file. */
   readonly where: string;
   /** One paragraph: what, where and what to do. */

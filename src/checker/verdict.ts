@@ -78,8 +78,22 @@ export interface SearchOptions {
   /** Bytes for tables; Infinity for none. */
   readonly memory: number;
   readonly workers: number;
+  /** Absent: the search is not kept on disk. */
+  readonly checkpoint?: CheckpointOptions | undefined;
   /** Called a few times a second. */
   readonly progress?: (p: Progress) => void;
+}
+
+/** Where a long search is kept on disk, and where it is taken up from. */
+export interface CheckpointOptions {
+  /** File to be written; absent: none. */
+  readonly write?: string | undefined;
+  /** File to go on from; absent: start from the initial state. */
+  readonly resume?: string | undefined;
+  /** Seconds between two checkpoints. */
+  readonly every: number;
+  /** Version of Lockstep: a checkpoint is only for the version that wrote it. */
+  readonly version: string;
 }
 
 export interface Progress {
@@ -88,4 +102,6 @@ export interface Progress {
   readonly depth: number;
   /** States found and not yet expanded. */
   readonly frontier: number;
+  /** What the user should know meanwhile: a checkpoint that could not be written. */
+  readonly warning?: string;
 }

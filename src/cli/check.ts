@@ -1,9 +1,13 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type CheckOptions, type CheckRun, planItems, type Selection } from "../checker/check.ts";
 import { ENGINE_OPTIONS, ENGINES, type EngineName } from "../checker/engine.ts";
+import { assertWritable } from "../checker/explicit/checkpoint.ts";
+import { CheckpointError } from "../checker/explicit/checkpoint-error.ts";
+import { itemName } from "../checker/item.ts";
 import { exitStatus } from "../checker/result.ts";
+import type { CheckpointOptions } from "../checker/verdict.ts";
 import { displayPath } from "../load/source-position.ts";
 import { coverageText } from "../report/coverage.ts";
 import type { ReportContext, Reporter } from "../report/reporter.ts";
@@ -18,11 +22,18 @@ import { UsageError } from "./usage-error.ts";
 /** Share of the machine's memory that a run takes for its tables unless told otherwise. */
 const MEMORY_SHARE = 0.75;
 
+/** Seconds between two checkpoints unless told otherwise. */
+const CHECKPOINT_INTERVAL = 300;
+
 /** Options of every command that searches. */
 export const SEARCH_OPTIONS: OptionSpecs = {
   engine: { type: "string", value: "NAME", what: `auto (default), ${ENGINES.join(", ")}` },
   param: { type: "string", multiple: true, value: "NAME=VALUE", what: "a size or a switch other than its default" },
-  workers: { type: "string", value: "N", what: "threads to use; default: one per core" },
+  workers: {
+    type: "string",
+    value: "N",
+    what: "scenarios to check at once; default: one per core. One search uses one core",
+  },
   timeout: { type: "string", value: "SECONDS", what: "for the run as a whole" },
   memory: { type: "string", value: "MIB", what: "for the run as a whole; default: three quarters of the machine's" },
   "no-reduction": { type: "boolean", what: "build and count the exact graph, even after a violation" },
@@ -44,6 +55,13 @@ export const check: Command = {
     },
     out: { type: "string", value: "DIR", what: "where traces go; default: counterexamples" },
     shard: { type: "string", value: "I/N", what: "check part I of N" },
+    checkpoint: { type: "string", value: "FILE", what: "keep a long search there, so that it can be resumed" },
+    "checkpoint-interval": {
+      type: "string",
+      value: "SECONDS",
+      what: `between two checkpoints; default: ${CHECKPOINT_INTERVAL}`,
+    },
+    resume: { type: "string", value: "FILE", what: "go on from a checkpoint, and keep the search in the same file" },
     all: { type: "boolean", what: "print the counterexamples of expected violations too" },
     coverage: { type: "boolean", what: "list the statements that no scenario of a variant reaches" },
     typecheck: { type: "boolean", what: "type-check the models with tsc first" },
@@ -57,6 +75,7 @@ async function runCheck(args: Arguments): Promise<number> {
     ...searchOptions(args),
     coverage: args.flag("coverage"),
     shard: shardOf(args.text("shard")),
+    checkpoint: checkpointOf(args),
   };
   const outputs = outputsOf(args.list("reporter"));
   const directory = args.text("out") ?? "counterexamples";
@@ -93,6 +112,16 @@ async function runCheck(args: Arguments): Promise<number> {
     const why = filtered ? "each name exists, but no scenario has all of them" : "the models have no scenarios";
     throw new UsageError(`nothing is left to check: ${why}; see \`lockstep list\``);
   }
+  if (options.checkpoint !== undefined) {
+    const items = plan.items.filter((_, i) => i % options.shard.of === options.shard.index - 1);
+    if (items.length > 1) {
+      const names = items.slice(0, 3).map((item) => itemName(item.program, item.deviations));
+      throw new UsageError(
+        `a checkpoint holds one search, and ${items.length} are selected (${names.join("; ")}${items.length > 3 ? "; …" : ""}); ` +
+          "narrow them down with --variant, --scenario, --param and --property",
+      );
+    }
+  }
   const run = await runPlan({ items: plan.items, problems: [...loaded.problems, ...plan.problems] }, options);
   await writeTraces(run, directory);
   report(run, outputs, {
@@ -112,7 +141,7 @@ async function runCheck(args: Arguments): Promise<number> {
 export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | "shard"> {
   const engine: EngineName | "auto" = args.choice("engine", ["auto", ...ENGINES]) ?? "auto";
   if (engine !== "auto") {
-    for (const option of ["workers", "memory", "no-reduction"] as const) {
+    for (const option of ["workers", "memory", "no-reduction", "checkpoint", "resume"] as const) {
       if (args.has(option) && !ENGINE_OPTIONS[engine].has(option)) {
         const able = ENGINES.filter((e) => ENGINE_OPTIONS[e].has(option)).join(", ");
         throw new UsageError(
@@ -129,6 +158,33 @@ export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | 
     memory: memory === undefined ? Math.floor(totalmem() * MEMORY_SHARE) : memory * 2 ** 20,
     workers: args.number("workers", "a whole number above 0", true) ?? availableParallelism(),
   };
+}
+
+function checkpointOf(args: Arguments): CheckpointOptions | undefined {
+  const resume = args.text("resume");
+  const write = args.text("checkpoint") ?? resume;
+  const every = args.number("checkpoint-interval", "a number of seconds above 0", false);
+  if (write === undefined) {
+    if (every !== undefined)
+      throw new UsageError("--checkpoint-interval has no effect without --checkpoint or --resume");
+    return undefined;
+  }
+  for (const [option, file] of [
+    ["checkpoint", write],
+    ["resume", resume],
+  ]) {
+    if (file === "") throw new UsageError(`--${option} needs the name of a file`);
+  }
+  if (resume !== undefined && !existsSync(resume)) {
+    throw new UsageError(`--resume ${resume}: there is no such file; start a search with --checkpoint ${resume}`);
+  }
+  try {
+    assertWritable(write);
+  } catch (error) {
+    if (error instanceof CheckpointError) throw new UsageError(`--checkpoint ${error.message}`);
+    throw error;
+  }
+  return { write: resolve(write), resume, every: every ?? CHECKPOINT_INTERVAL, version: packageVersion() };
 }
 
 function shardOf(text: string | undefined): CheckOptions["shard"] {

@@ -169,7 +169,7 @@ function attention(report: CheckReport): string[] {
     }
   }
   for (const problem of report.problems) {
-    const what = problem.kind === "internal" ? "INTERNAL ERROR" : "model error";
+    const what = { internal: "INTERNAL ERROR", model: "model error", checkpoint: "no search" }[problem.kind];
     lines.push(`${what}: ${problem.where}: ${problem.message}`);
   }
   return lines;

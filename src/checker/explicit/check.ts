@@ -7,6 +7,8 @@ import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transiti
 import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
 import { backwardReachability, type Lost } from "./backward-reachability.ts";
 import { numberable } from "./canonical-code.ts";
+import { CheckpointFile, CheckpointSchedule, identityOf, type SearchIdentity } from "./checkpoint.ts";
+import { CheckpointError } from "./checkpoint-error.ts";
 import { Clock } from "./clock.ts";
 import { GROUP, generate } from "./codegen.ts";
 import { classifyDeadlock } from "./deadlock.ts";
@@ -26,7 +28,7 @@ type Stop = "time" | "memory" | "states" | "decided";
  * Explores the system breadth-first and decides the properties asked for.
  *
  * Yields to the event loop several times a second. A budget that runs out makes undecided properties inconclusive;
- * it throws nothing. With `reduction` off the whole graph is counted even after violations.
+ * all it throws is a CheckpointError, for a checkpoint it cannot go on from. With `reduction` off the whole graph is counted even after violations.
  */
 export async function check(system: TransitionSystem, options: SearchOptions): Promise<Exploration> {
   const result = await explore(system, options, { transactions: options.reduction });
@@ -38,7 +40,7 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
   // Transactions count as one step, so a shorter schedule may exist: look again without them, within reason.
   const again = await explore(
     system,
-    { ...options, properties: violated, timeout: options.timeout - result.seconds },
+    { ...options, properties: violated, timeout: options.timeout - result.seconds, checkpoint: undefined },
     { transactions: false, states: Math.max(200_000, 4 * (result.states ?? 0)) },
   );
   const shortest = (outcome: Outcome): Outcome => {
@@ -59,6 +61,8 @@ export interface Plan {
   readonly transactions: boolean;
   /** Most states to find. */
   readonly states?: number;
+  /** States between two looks at the clock. */
+  readonly slice?: number;
 }
 
 class Run {
@@ -84,6 +88,10 @@ class Run {
   #stuckAt = -1;
   /** Number of the first state of each level. */
   readonly #levels: number[] = [0];
+  /** Number of the first state beyond the level that is being expanded. */
+  #levelEnd = 1;
+  readonly #identity: SearchIdentity | undefined;
+  readonly #checkpoints: CheckpointSchedule | undefined;
 
   constructor(system: TransitionSystem, options: SearchOptions, plan: Plan) {
     this.#system = system;
@@ -124,6 +132,15 @@ class Run {
       },
       grow: (states) => this.#store.grow(this.#search, states),
     });
+    const { checkpoint } = options;
+    if (checkpoint === undefined) return;
+    const asked = `${this.#properties.map((p) => p.id).join(", ")}; reductions ${options.reduction ? "on" : "off"}`;
+    this.#identity = identityOf(system, {
+      version: checkpoint.version,
+      searchOptions: asked,
+      program: this.#generated.text,
+    });
+    if (checkpoint.write !== undefined) this.#checkpoints = new CheckpointSchedule(checkpoint.write, checkpoint);
   }
 
   #chooseOrbits(): readonly Orbit[] {
@@ -184,26 +201,91 @@ class Run {
 
   async #searchBreadthFirst(): Promise<Stop | undefined> {
     const search = this.#search;
+    const slice = this.#plan.slice ?? SLICE;
     search.bind(this.#store);
-    const words = new Int32Array(this.#layout.words);
-    pack(this.#layout, initialState(this.#system), words, 0);
-    search.root(words);
-    search.setLevelEnd(1);
-    let levelEnd = 1;
+    const resume = this.#options.checkpoint?.resume;
+    if (resume === undefined) {
+      const words = new Int32Array(this.#layout.words);
+      pack(this.#layout, initialState(this.#system), words, 0);
+      search.root(words);
+    } else this.#resume(resume);
+    search.setLevelEnd(this.#levelEnd);
     while (search.next() < search.count()) {
-      if (!search.run(SLICE)) return "memory";
-      if (search.next() === levelEnd) {
+      if (!search.run(slice)) {
+        this.#saveCheckpoint();
+        return "memory";
+      }
+      if (search.next() === this.#levelEnd) {
         if (this.#options.reduction && this.#allViolated()) return "decided";
         if (search.count() > (this.#plan.states ?? Number.POSITIVE_INFINITY)) return "states";
-        if (search.count() > levelEnd) this.#levels.push(levelEnd);
-        levelEnd = search.count();
-        search.setLevelEnd(levelEnd);
+        if (search.count() > this.#levelEnd) this.#levels.push(this.#levelEnd);
+        this.#levelEnd = search.count();
+        search.setLevelEnd(this.#levelEnd);
       }
       const wait = this.#pause();
       if (wait !== undefined) await wait;
-      if (this.#clock.expired && search.next() < search.count()) return "time";
+      if (this.#clock.expired && search.next() < search.count()) {
+        this.#saveCheckpoint();
+        return "time";
+      }
+      if (this.#checkpoints?.due === true) this.#saveCheckpoint();
     }
+    // What follows can take as long again.
+    if ((this.#checkpoints?.written ?? 0) > 0) this.#saveCheckpoint();
     return undefined;
+  }
+
+  /** The arrays that make up the search, as far as they are used. */
+  #tables(count: number) {
+    const { states, links, masks } = this.#store;
+    return [states.subarray(0, count * this.#layout.words), ...[links, ...masks].map((t) => t.subarray(0, count))];
+  }
+
+  /** To be called between two slices only, when every successor of every expanded state is in the tables. */
+  #saveCheckpoint(): void {
+    if (this.#checkpoints === undefined || this.#identity === undefined) return;
+    const search = this.#search;
+    const position = {
+      count: search.count(),
+      next: search.next(),
+      levelEnd: this.#levelEnd,
+      transitions: search.transitions(),
+      levels: this.#levels,
+      marks: [...search.marks],
+      errors: [...search.errors],
+      findings: [...this.#findingAt],
+      broken: [...this.#brokenAt].map(([p, state]) => [p.id, state] as const),
+      stuck: this.#stuckAt,
+    };
+    this.#checkpoints.write(this.#identity, position, this.#tables(position.count));
+  }
+
+  #resume(file: string): void {
+    if (this.#identity === undefined) throw new Error("a search that is resumed has an identity");
+    const checkpoint = new CheckpointFile(file, this.#identity);
+    try {
+      const { position } = checkpoint;
+      if (!this.#store.grow(this.#search, position.count)) {
+        throw new CheckpointError(
+          `${file} holds ${position.count} states, for which there is not enough memory; raise --memory`,
+        );
+      }
+      checkpoint.read(this.#tables(position.count));
+      this.#search.restore(position.count, position.next, position.transitions);
+      this.#search.rehash();
+      this.#search.marks.set(position.marks);
+      this.#search.errors.set(position.errors);
+      this.#levelEnd = position.levelEnd;
+      this.#levels.splice(0, this.#levels.length, ...position.levels);
+      for (const [finding, state] of position.findings) this.#findingAt.set(finding, state);
+      for (const [id, state] of position.broken) {
+        const property = this.#properties.find((p) => p.id === id);
+        if (property !== undefined) this.#brokenAt.set(property, state);
+      }
+      this.#stuckAt = position.stuck;
+    } finally {
+      checkpoint.close();
+    }
   }
 
   readonly #pause = (): Promise<void> | undefined =>
@@ -212,6 +294,9 @@ class Run {
       transitions: this.#search.transitions(),
       depth: this.#levels.length - 1,
       frontier: this.#search.count() - this.#search.next(),
+      ...(this.#checkpoints?.failure === undefined
+        ? {}
+        : { warning: `no checkpoint could be written: ${this.#checkpoints.failure}` }),
     }));
 
   #allViolated(): boolean {
@@ -373,7 +458,12 @@ class Run {
         asked === 0
           ? []
           : await backwardReachability(this.#search, this.#store, g, asked, goals, symmetry, this.#pause, this.#clock);
-      if (lost === undefined) return undefined;
+      if (lost === undefined) {
+        this.#search.errors.set(counted);
+        // What the masks have gained by now is true, and need not be found again.
+        this.#saveCheckpoint();
+        return undefined;
+      }
       result.push(lost);
     }
     this.#search.errors.set(counted);

@@ -75,6 +75,8 @@ export interface Search {
   count(): number;
   transitions(): number;
   setLevelEnd(end: number): void;
+  /** Takes up a search whose states are in the tables already; `rehash` must follow. */
+  restore(count: number, next: number, transitions: number): void;
   /** Adds the successors of a state to the buffer; true when it must be resolved. */
   gather(state: number): boolean;
   /** Looks the buffered successors up; how many there are. Their numbers are then in `numbers`. */
@@ -466,7 +468,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       `room=min(P.length,floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
     "return {bind,root,run,rehash,gather,resolve,sourceOf,edges,live,numbers:R,movers,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
-      "setLevelEnd(e){levelEnd=e;},marks:K,errors:X};",
+      "setLevelEnd(e){levelEnd=e;},restore(c,n,t){count=c;next=n;sum=t;},marks:K,errors:X};",
   ].join("\n");
   return {
     text: module,
