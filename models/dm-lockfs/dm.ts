@@ -125,7 +125,7 @@ export function wait_for_pending(interruptible: boolean): void {
 }
 
 /** With md->lock: from BLOCK_IO to SUSPENDED, where nothing can interrupt it. */
-export const suspend_io = fn("dm_suspend: block the I/O", { at: DM, returns: errno }, () => {
+export function suspend_io(): void {
   down_write(md.lock);
   const blocked = test_bit(md.BLOCK_IO);
   If(blocked, () => {
@@ -145,10 +145,10 @@ export const suspend_io = fn("dm_suspend: block the I/O", { at: DM, returns: err
   // dm_table_suspend_targets(md->map)
   up_write(md.lock);
   Return(0);
-});
+}
 
 export const dm_suspend = fn("dm_suspend", { at: DM, returns: errno }, () => {
-  Return(suspend_io());
+  suspend_io();
 });
 
 /** This resume has decided: it found nothing to resume, or the device is not suspended any more. */

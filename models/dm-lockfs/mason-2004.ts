@@ -145,7 +145,7 @@ export const mason_2004 = [
     If(locked.not(), () => __lock_disk());
     up_read(md.lock);
 
-    Return(suspend_io());
+    suspend_io();
   }),
   replace(dm_resume, () => {
     resume_io(() => clear_bit(md.FS_LOCKED));
