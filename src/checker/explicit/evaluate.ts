@@ -2,6 +2,7 @@
  * The meaning of expressions and code, evaluated one state at a time: to rebuild a schedule from the bare states the
  * compiled search keeps, and to look closely at the few states a verdict is about.
  */
+import { applyBinary } from "../../spec/evaluate.ts";
 import type { SysCode, SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
 import type { StateValues } from "./layout.ts";
 
@@ -39,43 +40,7 @@ export function evaluate(expr: SysExpr, state: StateValues, thread: number): num
     case "pc":
       return expr.locations.includes(state.pcs[expr.t]!) ? 1 : 0;
     case "bin":
-      return binary(expr.op, evaluate(expr.a, state, thread), () => evaluate(expr.b, state, thread));
-  }
-}
-
-function binary(op: (SysExpr & { e: "bin" })["op"], a: number, right: () => number): number {
-  if (op === "&&") return a !== 0 && right() !== 0 ? 1 : 0;
-  if (op === "||") return a !== 0 || right() !== 0 ? 1 : 0;
-  const b = right();
-  switch (op) {
-    case "+":
-      return (a + b) | 0;
-    case "-":
-      return (a - b) | 0;
-    case "*":
-      return Math.imul(a, b);
-    case "&":
-      return a & b;
-    case "|":
-      return a | b;
-    case "^":
-      return a ^ b;
-    case "<<":
-      return a << b;
-    case ">>":
-      return a >> b;
-    case "==":
-      return a === b ? 1 : 0;
-    case "!=":
-      return a !== b ? 1 : 0;
-    case "<":
-      return a < b ? 1 : 0;
-    case "<=":
-      return a <= b ? 1 : 0;
-    case ">":
-      return a > b ? 1 : 0;
-    case ">=":
-      return a >= b ? 1 : 0;
+      return applyBinary(expr.op, evaluate(expr.a, state, thread), evaluate(expr.b, state, thread));
   }
 }
 

@@ -5,6 +5,7 @@
  * paths of a code tree share what they have in common and need no copies. Writes of constants are gathered and made
  * once, where the successor is emitted. Only numbers from the system reach the text, never its names.
  */
+import { applyBinary } from "../../spec/evaluate.ts";
 import type { SysCode, SysExpr } from "../../spec/transition-system.ts";
 import { type Field, type Layout, maskOf } from "./layout.ts";
 
@@ -233,7 +234,7 @@ export class CodeWriter {
     if (!ARITHMETIC.has(op)) return this.#truth(this.bool(scope, expr));
     const a = this.int(scope, expr.a);
     const b = this.int(scope, expr.b);
-    if (isNumber(a) && isNumber(b)) return String(fold(op, Number(a), Number(b)));
+    if (isNumber(a) && isNumber(b)) return String(applyBinary(op, Number(a), Number(b)));
     if (op === "*") return `imul(${a},${b})`;
     return `((${a})${op}(${b})|0)`;
   }
@@ -262,7 +263,7 @@ export class CodeWriter {
       if (op === "==" || op === "!=" || op === "<" || op === "<=" || op === ">" || op === ">=") {
         const a = this.int(scope, expr.a);
         const b = this.int(scope, expr.b);
-        if (isNumber(a) && isNumber(b)) return String(compare(op, Number(a), Number(b)));
+        if (isNumber(a) && isNumber(b)) return String(applyBinary(op, Number(a), Number(b)) !== 0);
         return `(${a}${op === "==" || op === "!=" ? `${op}=` : op}${b})`;
       }
     }
@@ -311,43 +312,5 @@ export class CodeWriter {
         this.out.push("}");
       }
     }
-  }
-}
-
-function fold(op: string, a: number, b: number): number {
-  switch (op) {
-    case "+":
-      return (a + b) | 0;
-    case "-":
-      return (a - b) | 0;
-    case "*":
-      return Math.imul(a, b);
-    case "&":
-      return a & b;
-    case "|":
-      return a | b;
-    case "^":
-      return a ^ b;
-    case "<<":
-      return a << b;
-    default:
-      return a >> b;
-  }
-}
-
-function compare(op: string, a: number, b: number): boolean {
-  switch (op) {
-    case "==":
-      return a === b;
-    case "!=":
-      return a !== b;
-    case "<":
-      return a < b;
-    case "<=":
-      return a <= b;
-    case ">":
-      return a > b;
-    default:
-      return a >= b;
   }
 }

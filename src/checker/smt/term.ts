@@ -5,6 +5,7 @@
  * whether 32-bit arithmetic can wrap; it also folds comparisons whose answer it already gives. Equal terms are one
  * object, so that a printer can name what is used twice.
  */
+import { applyBinary } from "../../spec/evaluate.ts";
 
 export type TermOperator =
   | "number"
@@ -206,7 +207,7 @@ export class Terms {
   arithmetic(op: "+" | "-" | "*" | "&" | "|" | "^" | "<<" | ">>", left: Term, right: Term): Term {
     const a = this.integer(left);
     const b = this.integer(right);
-    if (a.op === "number" && b.op === "number") return this.number(constant(op, a.lo, b.lo));
+    if (a.op === "number" && b.op === "number") return this.number(applyBinary(op, a.lo, b.lo));
     if (b.op === "number" && b.lo === 0 && op !== "*" && op !== "&") return a;
     if (a.op === "number" && a.lo === 0 && (op === "+" || op === "|" || op === "^")) return b;
     if (op === "*" && a.op === "number" && a.lo === 1) return b;
@@ -218,7 +219,7 @@ export class Terms {
 
   neg(operand: Term): Term {
     const a = this.integer(operand);
-    if (a.op === "number") return this.number(constant("-", 0, a.lo));
+    if (a.op === "number") return this.number(applyBinary("-", 0, a.lo));
     const wraps = a.lo === INT_MIN;
     return this.intern("neg", false, [a], "", wraps ? INT_MIN : -a.hi, wraps ? INT_MAX : -a.lo);
   }
@@ -271,27 +272,6 @@ export class Terms {
       default:
         return this.arithmetic(term.op, a, b);
     }
-  }
-}
-
-function constant(op: "+" | "-" | "*" | "&" | "|" | "^" | "<<" | ">>", a: number, b: number): number {
-  switch (op) {
-    case "+":
-      return (a + b) | 0;
-    case "-":
-      return (a - b) | 0;
-    case "*":
-      return Math.imul(a, b);
-    case "&":
-      return a & b;
-    case "|":
-      return a | b;
-    case "^":
-      return a ^ b;
-    case "<<":
-      return a << b;
-    case ">>":
-      return a >> b;
   }
 }
 

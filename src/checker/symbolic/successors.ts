@@ -2,10 +2,10 @@
  * The transitions of one state of a transition system, computed one state at a time: what turns a path of states into
  * a schedule, and the yardstick that the symbolic operations are tested against.
  */
+import { applyBinary } from "../../spec/evaluate.ts";
 import type { SysCode, SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import type { StateVector } from "./state-vector.ts";
-import { applyOperator } from "./term.ts";
 
 export interface Transition extends ScheduleStep {
   readonly optional: boolean;
@@ -141,7 +141,7 @@ export class Successors {
       case "neg":
         return -this.#value(expr.a, scope) | 0;
       case "bin":
-        return applyOperator(expr.op, this.#value(expr.a, scope), this.#value(expr.b, scope));
+        return applyBinary(expr.op, this.#value(expr.a, scope), this.#value(expr.b, scope));
       case "ite":
         return this.#value(this.#value(expr.c, scope) !== 0 ? expr.a : expr.b, scope);
       case "pc":

@@ -5,6 +5,7 @@
  *
  * Numbers are 32-bit signed integers as in the protocol syntax tree; truth is "not 0", conditions yield 0 or 1.
  */
+import { applyBinary } from "../../spec/evaluate.ts";
 import type { BinaryOperator } from "../../spec/program.ts";
 
 export type TermId = number;
@@ -38,44 +39,6 @@ export class DomainTooLarge extends Error {
   constructor() {
     super("a variable has too many possible values");
     this.name = "DomainTooLarge";
-  }
-}
-
-/** The meaning of a binary operator on two 32-bit signed integers. */
-export function applyOperator(op: BinaryOperator, a: number, b: number): number {
-  switch (op) {
-    case "+":
-      return (a + b) | 0;
-    case "-":
-      return (a - b) | 0;
-    case "*":
-      return Math.imul(a, b);
-    case "&":
-      return a & b;
-    case "|":
-      return a | b;
-    case "^":
-      return a ^ b;
-    case "<<":
-      return a << b;
-    case ">>":
-      return a >> b;
-    case "==":
-      return a === b ? 1 : 0;
-    case "!=":
-      return a !== b ? 1 : 0;
-    case "<":
-      return a < b ? 1 : 0;
-    case "<=":
-      return a <= b ? 1 : 0;
-    case ">":
-      return a > b ? 1 : 0;
-    case ">=":
-      return a >= b ? 1 : 0;
-    case "&&":
-      return a !== 0 && b !== 0 ? 1 : 0;
-    case "||":
-      return a !== 0 || b !== 0 ? 1 : 0;
   }
 }
 
@@ -165,7 +128,7 @@ export class Terms {
   binary(op: BinaryOperator, a: TermId, b: TermId): TermId {
     const sa = this.shape(a);
     const sb = this.shape(b);
-    if (sa.k === "const" && sb.k === "const") return this.constant(applyOperator(op, sa.v, sb.v));
+    if (sa.k === "const" && sb.k === "const") return this.constant(applyBinary(op, sa.v, sb.v));
     if (op === "&&") {
       if (sa.k === "const") return sa.v === 0 ? this.zero : this.truth(b);
       if (sb.k === "const") return sb.v === 0 ? this.zero : this.truth(a);
@@ -181,7 +144,7 @@ export class Terms {
     }
     const only = onlyOf(this.#only[a]!, this.#only[b]!);
     if (TRUTHS.has(op)) {
-      const set = this.#valuesWhere(only, (v) => applyOperator(op, this.#at(a, only, v), this.#at(b, only, v)) !== 0);
+      const set = this.#valuesWhere(only, (v) => applyBinary(op, this.#at(a, only, v), this.#at(b, only, v)) !== 0);
       if (set !== undefined) return this.isOneOf(only, set);
     }
     return this.#intern(`${op}${a},${b}`, { k: "bin", op, a, b }, Math.min(this.top(a), this.top(b)), only);
@@ -320,7 +283,7 @@ export class Terms {
         const b = this.#values(s.b);
         if (a === undefined || b === undefined || a.size * b.size > MANY * MANY) return undefined;
         const out = new Set<number>();
-        for (const x of a) for (const y of b) out.add(applyOperator(s.op, x, y));
+        for (const x of a) for (const y of b) out.add(applyBinary(s.op, x, y));
         return out.size > MANY ? undefined : out;
       }
     }
