@@ -4,7 +4,7 @@
  * shortest schedule. The selectors of the steps in the model name the schedule, which is replayed at once.
  */
 import type { Schedule, ScheduleStep } from "../verdict.ts";
-import { type ConcreteState, edges, initialState, replay, stateKey, stateVector } from "./concrete.ts";
+import { type ConcreteState, edges, initialState, replay, stateVector } from "./concrete.ts";
 import type { Encoding } from "./encode.ts";
 import type { Goal, Question } from "./goal.ts";
 import { check, prelude, type SolverChoice, type SolverSession, values } from "./solver.ts";
@@ -210,8 +210,9 @@ export class BoundedSearch {
       }
       if (judgement.is === "unknown") question.gap = true;
       if (judgement.is === "cut") question.cut ??= judgement.what;
-      const vector = stateVector(this.encoding.system, state);
-      judged.set(stateKey(state), vector);
+      const whole = stateVector(this.encoding.system, state);
+      const vector = this.encoding.kept.map((i) => whole[i] ?? 0);
+      judged.set(vector.join(), vector);
       await this.session.run(this.notState(look, k, vector), deadline);
     }
   }

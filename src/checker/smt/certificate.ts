@@ -7,11 +7,12 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Encoding } from "./encode.ts";
 import type { Goal } from "./goal.ts";
 import { parseSExpressions } from "./s-expression.ts";
+import type { Slice } from "./slice.ts";
 import { check, openSolver, type SolverChoice, SolverFailure } from "./solver.ts";
-import type { Clauses } from "./spacer.ts";
+import { type Clauses, initialTerm } from "./spacer.ts";
+import type { Term } from "./term.ts";
 import { integers, quoted } from "./theory.ts";
 import { selectors, stepRelation } from "./unrolling.ts";
 
@@ -61,29 +62,76 @@ function questions(state: string, next: string): string[] {
   ];
 }
 
-/** Writes the certificate of one proof into a folder; its name tells the run and the goals. */
-export function writeCertificate(
-  folder: string,
-  encoding: Encoding,
-  goals: readonly Goal[],
-  clauses: Clauses,
-  invariant: string,
-): string {
-  const { system } = encoding;
-  const { who, what } = selectors(encoding);
+/** Nodes of a term written out in full, beyond which a proof gets no certificate. */
+const MOST_NODES = 50_000;
+
+/** What a proof adds to the facts known beforehand. */
+export type Proof =
+  /** Nothing: they suffice. */
+  | { readonly by: "facts" }
+  /** A relation `Inv` over some of the state symbols, as SMT-LIB definitions. */
+  | { readonly by: "relation"; readonly state: readonly Term[]; readonly text: string }
+  /** No goal is reached: with that the facts are inductive. */
+  | { readonly by: "induction" };
+
+/** The invariant of a proof as the definition of `Inv` over the whole state; undefined where it would be too long. */
+function invariantText({ whole, facts }: Slice, goals: readonly Goal[], proof: Proof): string | undefined {
+  const { terms } = whole;
+  const known = facts?.invariant(whole) ?? terms.true;
+  const own = proof.by === "induction" ? terms.not(terms.or(...goals.map((g) => g.over(whole)))) : terms.true;
+  const size = new Map<Term, number>();
+  const nodes = (t: Term): number => {
+    const before = size.get(t);
+    if (before !== undefined) return before;
+    const n = t.args.reduce((sum, a) => sum + nodes(a), 1);
+    size.set(t, n);
+    return n;
+  };
+  if (nodes(known) + nodes(own) > MOST_NODES) return undefined;
+  const parameters = whole.state.map((s) => `(${quoted(s.name)} ${integers.sort(s)})`).join(" ");
+  // The facts count on values within their domains, which the sort of integers does not promise.
+  const ranges = whole.state.map((s) => integers.range(s, quoted(s.name))).filter((r) => r !== "");
+  const parts = [...ranges, integers.flat(known), integers.flat(own)];
+  const lines: string[] = [];
+  if (proof.by === "relation") {
+    lines.push(proof.text.replace(/\(define-fun Inv /, "(define-fun Found "));
+    parts.push(proof.state.length === 0 ? "Found" : `(Found ${proof.state.map((s) => quoted(s.name)).join(" ")})`);
+  }
+  lines.push(`(define-fun Inv (${parameters}) Bool\n (and ${parts.join("\n  ")}))`);
+  return lines.join("\n");
+}
+
+/**
+ * Writes the certificate of one proof into a folder; its name tells the run and the goals. It speaks of the whole
+ * system, so that what the slice left out need not be trusted.
+ * @returns the file; undefined where the invariant is too long to be written out
+ */
+export function writeCertificate(folder: string, of: Slice, goals: readonly Goal[], proof: Proof): string | undefined {
+  const { whole } = of;
+  const { system, terms } = whole;
+  const invariant = invariantText(of, goals, proof);
+  if (invariant === undefined) return undefined;
+  const { who, what } = selectors(whole);
   const step = {
-    text: integers.print(stepRelation(encoding)),
+    text: integers.print(stepRelation(whole)),
     extra: [who, what].map((s) => [quoted(s.name), integers.sort(s)] as const),
   };
+  const settings = Object.entries({ ...system.sizes, ...system.switches }).map(([name, value]) => `${name}=${value}`);
   const about = [
-    `Lockstep certificate: ${system.protocol} / ${system.variant} / ${system.scenario}`,
+    `Lockstep certificate: ${[system.protocol, system.variant, system.scenario].join(" / ")} ${settings.join(" ")}`.trim(),
     `unreachable: ${goals.map((g) => g.name).join(", ")}`,
   ];
+  const clauses: Clauses = {
+    state: whole.state,
+    initial: initialTerm(whole),
+    transitions: [],
+    bad: terms.or(...goals.map((g) => g.over(whole))),
+  };
   mkdirSync(folder, { recursive: true });
-  const slug = [system.protocol, system.variant, system.scenario, ...goals.map((g) => g.name)]
+  const slug = [system.protocol, system.variant, system.scenario, ...settings, ...goals.map((g) => g.name)]
     .join("-")
     .replace(/[^A-Za-z0-9]+/g, "-")
-    .slice(0, 120);
+    .slice(0, 160);
   const file = join(folder, `${slug}.smt2`);
   writeFileSync(file, certificateText(about, clauses, step, invariant));
   return file;

@@ -11,9 +11,9 @@
 import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import type { Exploration, Outcome, SearchOptions } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
-import { writeCertificate } from "./certificate.ts";
+import { type Proof, writeCertificate } from "./certificate.ts";
 import { evaluate } from "./concrete.ts";
-import { type Encoding, encode } from "./encode.ts";
+import type { Encoding } from "./encode.ts";
 import {
   deadlockQuestion,
   edgeGoal,
@@ -27,8 +27,10 @@ import {
   stuck,
 } from "./goal.ts";
 import { Induction } from "./k-induction.ts";
+import { cone, type Slice, slice } from "./slice.ts";
 import { openSolver, type SolverChoice, SolverFailure, type SolverSession } from "./solver.ts";
 import { clausesOf, type HornAnswer, solveHorn } from "./spacer.ts";
+import type { Term } from "./term.ts";
 import { bitVectors, integers, type Theory } from "./theory.ts";
 
 export interface SmtOptions extends SolverChoice {
@@ -87,6 +89,9 @@ function liveTargets(program: SysProgram, location: number): number[] {
 /** Milliseconds for one proof by Spacer, which may diverge, where the run itself has no time limit. */
 const PROOF_LIMIT = 600_000;
 
+/** How a goal is known to be unreachable that the facts of the slice exclude. */
+const BY_FACTS = "thread-modular";
+
 /** Why a goal that no code mentions is unreachable. */
 const UNWRITTEN = "no transition carries it";
 
@@ -95,9 +100,11 @@ class Agenda {
   readonly goals: Goal[] = [];
   readonly cases: Case[] = [];
   readonly modelError: Goal;
+  private readonly whole: Encoding;
 
-  constructor(encoding: Encoding, properties: readonly SysProperty[], options: SmtOptions) {
-    const { system, terms } = encoding;
+  constructor({ encoding, whole }: Slice, properties: readonly SysProperty[], options: SmtOptions) {
+    this.whole = whole;
+    const { system } = encoding;
     const kind = (f: number): string => system.findings[f]?.kind ?? "";
     this.modelError = this.add(
       edgeGoal(encoding, "model-error", (leaf) => leaf.findings.some((f) => kind(f) === "model-error")),
@@ -115,8 +122,8 @@ class Agenda {
         goal = this.add(edgeGoal(encoding, id, (leaf) => leaf.findings.some((f) => check.findings.includes(f))));
       } else if (check.c === "invariant") {
         const finding = { kind: property.kind, message: property.message };
-        const term = terms.not(encoding.property(check.expr));
-        goal = this.add(stateGoal(id, term, (s) => evaluate(check.expr, s, -1) === 0, finding));
+        const fails = (e: Encoding): Term => e.terms.not(e.property(check.expr));
+        goal = this.add(stateGoal(encoding, id, fails, (s) => evaluate(check.expr, s, -1) === 0, finding));
       } else if (check.c === "at-rest") goal = this.add(restGoal(encoding, id, property));
       else if (check.c === "deadlock") {
         question = deadlockQuestion(encoding, property, bound);
@@ -146,7 +153,10 @@ class Agenda {
     let name = goal.name;
     for (let n = 2; this.goals.some((g) => g.name === name); n++) name = `${goal.name} (${n})`;
     const added: Goal = { ...goal, name };
-    if (goal.term.op === "false") added.status = { is: "unreachable", method: UNWRITTEN };
+    if (goal.term.op === "false") {
+      const method = goal.over(this.whole).op === "false" ? UNWRITTEN : BY_FACTS;
+      added.status = { is: "unreachable", method };
+    }
     this.goals.push(added);
     return added;
   }
@@ -279,9 +289,14 @@ export async function check(
 ): Promise<Exploration> {
   const started = Date.now();
   const deadline = started + options.timeout * 1000;
-  const encoding = encode(system);
+  const sliced = slice(system);
   const asked = system.properties.filter((p) => options.properties.includes(p.id));
-  const agenda = new Agenda(encoding, asked, options);
+  const agenda = new Agenda(sliced, asked, options);
+  const encoding = cone(sliced.encoding, [
+    ...agenda.goals.map((g) => g.term),
+    ...agenda.questions.flatMap((q) => [...q.classes, ...(q.last === undefined ? [] : [q.last])].map((c) => c.term)),
+  ]);
+  const known = sliced.facts?.invariant(encoding) ?? encoding.terms.true;
   const method = options.method ?? "auto";
   const reasons: string[] = [];
   const reach = new Reach();
@@ -308,8 +323,10 @@ export async function check(
     if (agenda.finished) closeAll();
   };
   const theory = encoding.state.every((s) => Number.isFinite(s.lo) && Number.isFinite(s.hi)) ? bitVectors : integers;
+  const byFacts = agenda.goals.filter((g) => g.status.is === "unreachable" && g.status.method === BY_FACTS);
+  certifyProof({ sliced, options }, byFacts, { by: "facts" });
   if (!agenda.finished) {
-    const run: Run = { agenda, encoding, theory, options, open, deadline, reach, reasons };
+    const run: Run = { agenda, sliced, encoding, known, theory, options, open, deadline, reach, reasons };
     const strategies = [attempt("bounded model checking", () => searchGoals(run))];
     if (method === "auto" || method === "k-induction") {
       strategies.push(attempt("k-induction", () => proveByInduction(run)));
@@ -363,7 +380,11 @@ class Reach {
 
 interface Run {
   readonly agenda: Agenda;
+  readonly sliced: Slice;
+  /** The cone of influence of everything asked, in the sliced system. */
   readonly encoding: Encoding;
+  /** What the facts say of its states. */
+  readonly known: Term;
   readonly theory: Theory;
   readonly options: SmtOptions & Partial<SearchOptions>;
   readonly open: (purpose: string) => SolverSession;
@@ -409,13 +430,16 @@ async function searchGoals(run: Run): Promise<void> {
 
 /** k-induction, each k once bounded model checking has found that depth free of open goals. */
 async function proveByInduction(run: Run): Promise<void> {
-  const { agenda, encoding, theory, options, open, deadline, reach } = run;
-  const induction = new Induction(encoding, theory, open("k-induction"), options, agenda.goals);
+  const { agenda, encoding, known, theory, options, open, deadline, reach } = run;
+  const induction = new Induction(encoding, theory, open("k-induction"), options, agenda.goals, known);
   for (let k = 0; ; k++) {
     while (reach.depth < k && !reach.ended) await reach.change();
     if (reach.depth < k || agenda.finished) return;
     const step = await induction.next(deadline);
-    for (const g of step.proved) if (g.status.is === "open") g.status = { is: "unreachable", method: "k-induction" };
+    const proved = step.proved.filter((g) => g.status.is === "open");
+    for (const g of proved) g.status = { is: "unreachable", method: "k-induction" };
+    // A longer induction is a proof about paths, and no invariant of states can be read off it.
+    if (k <= 1) certifyProof(run, proved, { by: "induction" });
     if (step.exhausted) return exhausted(run, k, "k-induction");
     if (agenda.finished) return;
   }
@@ -445,9 +469,19 @@ async function searchCandidates(run: Run): Promise<void> {
   }
 }
 
+function certifyProof(
+  { sliced, options }: Pick<Run, "sliced" | "options">,
+  goals: readonly Goal[],
+  proof: Proof,
+): void {
+  if (options.certificates !== undefined && goals.length > 0) {
+    writeCertificate(options.certificates, sliced, goals, proof);
+  }
+}
+
 /** Inductive invariants for what is open: all goals together, then those that are reachable one by one. */
 async function proveByInvariants(run: Run): Promise<void> {
-  const { agenda, encoding, options, open, deadline, reasons } = run;
+  const { agenda, sliced, options, open, deadline, reasons } = run;
   const reachable = new Set<Goal>();
   const attempted = new Set<string>();
   for (;;) {
@@ -459,7 +493,12 @@ async function proveByInvariants(run: Run): Promise<void> {
     if (attempted.has(key(set))) set = set.filter((g) => !attempted.has(key([g]))).slice(0, 1);
     if (set.length === 0) return;
     attempted.add(key(set));
-    const clauses = clausesOf(encoding, set);
+    // The cone of these goals alone, which are fewer than what bounded search looks for.
+    const encoding = cone(
+      sliced.encoding,
+      set.map((g) => g.term),
+    );
+    const clauses = clausesOf(encoding, set, sliced.facts?.invariant(encoding));
     const session = open("spacer");
     if (session.family !== "z3") {
       reasons.push(`inductive invariants need Spacer, which ${session.name} does not have`);
@@ -486,9 +525,7 @@ async function proveByInvariants(run: Run): Promise<void> {
       if (set.length === 1) reachable.add(set[0] as Goal);
     } else {
       for (const g of set) if (g.status.is === "open") g.status = { is: "unreachable", method: "spacer" };
-      if (options.certificates !== undefined) {
-        writeCertificate(options.certificates, encoding, set, clauses, answer.invariant);
-      }
+      certifyProof(run, set, { by: "relation", state: clauses.state, text: answer.invariant });
     }
     if (agenda.finished) return;
   }

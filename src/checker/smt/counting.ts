@@ -198,6 +198,9 @@ function asEncoding(system: TransitionSystem, counted: Counted): Encoding {
     terms: counted.terms,
     state: counted.clauses.state,
     initial: [],
+    kept: [],
+    pcs: [],
+    locals: [],
     leaves: counted.leaves,
     choices: [[counted.leaves.map((leaf) => ({ action: leaf.action, ways: leaf.ways }))]],
     live: counted.terms.false,
@@ -635,7 +638,15 @@ function count(system: TransitionSystem, cls: string): Counted {
     from: { findings: readonly number[]; error: boolean },
   ): void => {
     if (enabled === terms.false) return;
-    const common = { thread: 0, location: 0, action: leaves.length, ways: [], choice: leaves.length };
+    const common = {
+      thread: 0,
+      location: 0,
+      action: leaves.length,
+      ways: [],
+      path: "",
+      target: undefined,
+      choice: leaves.length,
+    };
     leaves.push({ ...common, enabled, updates, optional: false, marks: [], ...from });
   };
   for (const leaf of others) add(leaf.enabled, leaf.updates, leaf);

@@ -16,6 +16,8 @@ export interface Leaf {
   readonly action: number;
   /** The way taken at each `choose` on the path, in order. */
   readonly ways: readonly number[];
+  /** The branches taken on the path: with thread, location and action this names the leaf. */
+  readonly path: string;
   /** Which of the (action, ways) pairs of its location it belongs to: with the thread this names the transition. */
   readonly choice: number;
   /** The thread is at the location, the action is enabled, and the code follows this path. */
@@ -23,10 +25,22 @@ export interface Leaf {
   readonly optional: boolean;
   /** New values by state symbol; the others keep theirs. Empty where the leaf is an error. */
   readonly updates: ReadonlyMap<Term, Term>;
+  /** The location it leads to; undefined where it is an error. */
+  readonly target: number | undefined;
   readonly marks: readonly number[];
   /** Findings on the path; the error it ends in is among them. */
   readonly findings: readonly number[];
   readonly error: boolean;
+}
+
+/** What is known of every reachable state by other means: then it need not be in the encoding. */
+export interface Facts {
+  /** The one value a symbol ever has. */
+  readonly constant: (name: string) => number | undefined;
+  /** The leaf is never taken. */
+  readonly dead: (leaf: Pick<Leaf, "thread" | "location" | "action" | "path">) => boolean;
+  /** The symbols that have one value while the thread is at the location. */
+  readonly here: (thread: number, location: number) => ReadonlyMap<string, number>;
 }
 
 export interface Encoding {
@@ -36,6 +50,11 @@ export interface Encoding {
   readonly state: readonly Term[];
   /** The value of each symbol of `state` in the initial state. */
   readonly initial: readonly number[];
+  /** Indices of `state` in the state vector of the whole system (see stateVector). */
+  readonly kept: readonly number[];
+  /** By thread: the symbol of its location, and those of its stored locals. */
+  readonly pcs: readonly Term[];
+  readonly locals: readonly (readonly Term[])[];
   readonly leaves: readonly Leaf[];
   /** By thread and location: the (action, ways) pair of each choice. */
   readonly choices: readonly (readonly (readonly { readonly action: number; readonly ways: readonly number[] }[])[])[];
@@ -57,17 +76,27 @@ export function isHandler(thread: SysThread): boolean {
   return thread.kind === "hardirq" || thread.kind === "softirq";
 }
 
-/** Unbounded where the variable's domain is: 32-bit wrapping then does not apply to it. */
-export function encode(system: TransitionSystem): Encoding {
+/**
+ * Unbounded where the variable's domain is: 32-bit wrapping then does not apply to it. With facts, what they settle is
+ * left out; the result is right of the states that the facts do not exclude.
+ */
+export function encode(system: TransitionSystem, facts?: Facts): Encoding {
   const terms = new Terms();
   const state: Term[] = [];
   const initial: number[] = [];
+  const kept: number[] = [];
+  let elements = 0;
   const names = new Map<string, number>();
   const symbol = (wanted: string, lo: number, hi: number, value: number): Term => {
     const clean = wanted.replace(/[|\\]/g, "/");
     const seen = names.get(clean) ?? 0;
     names.set(clean, seen + 1);
-    const s = terms.symbol(seen === 0 ? clean : `${clean} (${seen + 1})`, lo, hi);
+    const name = seen === 0 ? clean : `${clean} (${seen + 1})`;
+    const index = elements++;
+    const only = facts?.constant(name);
+    if (only !== undefined) return lo >= 0 && hi <= 1 ? terms.bool(only !== 0) : terms.number(only);
+    const s = terms.symbol(name, lo, hi);
+    kept.push(index);
     state.push(s);
     initial.push(value);
     return s;
@@ -99,6 +128,16 @@ export function encode(system: TransitionSystem): Encoding {
     readonly locals: readonly Term[];
   }
   const scope = (thread: number): Scope => ({ thread, vars, locals: locals[thread] ?? [] });
+  /** The scope of a step from this location, with what is known there put in. */
+  const scopeAt = (thread: number, location: number): Scope => {
+    const known = facts?.here(thread, location);
+    if (known === undefined || known.size === 0) return scope(thread);
+    const put = (s: Term): Term => {
+      const value = s.op === "symbol" ? known.get(s.name) : undefined;
+      return value === undefined ? s : s.bool ? terms.bool(value !== 0) : terms.number(value);
+    };
+    return { thread, vars: vars.map((v) => v.map(put)), locals: (locals[thread] ?? []).map(put) };
+  };
 
   const evaluate = (e: SysExpr, s: Scope): Term => {
     switch (e.e) {
@@ -161,14 +200,15 @@ export function encode(system: TransitionSystem): Encoding {
   const paths: Path[] = [];
   for (const [t, program] of programs.entries()) {
     for (const [l, location] of program.locations.entries()) {
+      const start = scopeAt(t, l);
       for (const [a, action] of location.actions.entries()) {
-        const start = scope(t);
         const guard = action.guard === undefined ? terms.true : terms.truth(evaluate(action.guard, start));
         const walk = (
           code: SysCode,
           before: Scope,
           condition: Term,
           ways: readonly number[],
+          path: string,
           optional: boolean,
           marked: readonly number[],
           found: readonly number[],
@@ -200,29 +240,30 @@ export function encode(system: TransitionSystem): Encoding {
           const end = code.end;
           if (end.k === "if") {
             const c = terms.truth(evaluate(end.c, now));
-            walk(end.then, now, terms.and(condition, c), ways, optional, marks, findings);
-            walk(end.else, now, terms.and(condition, terms.not(c)), ways, optional, marks, findings);
+            walk(end.then, now, terms.and(condition, c), ways, `${path}+`, optional, marks, findings);
+            walk(end.else, now, terms.and(condition, terms.not(c)), ways, `${path}-`, optional, marks, findings);
             return;
           }
           if (end.k === "choose") {
             for (const [w, way] of end.ways.entries()) {
-              walk(way.code, now, condition, [...ways, w], optional || way.optional, marks, findings);
+              walk(way.code, now, condition, [...ways, w], `${path}/${w}`, optional || way.optional, marks, findings);
             }
             return;
           }
+          if (facts?.dead({ thread: t, location: l, action: a, path }) === true) return;
           const updates = new Map<Term, Term>();
           if (end.k === "error") findings.push(end.f);
           else {
-            const set = (s: Term, value: Term): void => {
-              if (s !== value) updates.set(s, value);
+            const set = (s: Term, value: Term, before: Term): void => {
+              if (s.op === "symbol" && s !== value && value !== before) updates.set(s, value);
             };
             vars.forEach((elements, v) => {
               elements.forEach((s, i) => {
-                set(s, nextVars[v]?.[i] as Term);
+                set(s, nextVars[v]?.[i] as Term, start.vars[v]?.[i] as Term);
               });
             });
             program.locals.forEach((d, n) => {
-              if (d.stored) set(locals[t]?.[n] as Term, nextLocals[n] as Term);
+              if (d.stored) set(locals[t]?.[n] as Term, nextLocals[n] as Term, start.locals[n] as Term);
             });
             if (end.location !== l) {
               const { lo, hi } = pc(t);
@@ -234,16 +275,18 @@ export function encode(system: TransitionSystem): Encoding {
             location: l,
             action: a,
             ways,
+            path,
             enabled: condition,
             optional,
             idle: action.idle,
             updates,
+            target: end.k === "goto" ? end.location : undefined,
             marks,
             findings,
             error: end.k === "error",
           });
         };
-        walk(action.code, start, terms.and(at(t, l), guard), [], action.optional, [], []);
+        walk(action.code, start, terms.and(at(t, l), guard), [], "", action.optional, [], []);
       }
     }
   }
@@ -297,6 +340,9 @@ export function encode(system: TransitionSystem): Encoding {
     terms,
     state,
     initial,
+    kept,
+    pcs,
+    locals: locals.map((list) => list.filter((s) => s.op === "symbol")),
     leaves,
     choices,
     live: terms.or(...threadLive),

@@ -34,6 +34,8 @@ export interface Goal {
   readonly name: string;
   /** Of the state; for an edge goal, that such an edge leaves it. */
   readonly term: Term;
+  /** The same over another encoding of the system. */
+  readonly over: (encoding: Encoding) => Term;
   /** The edge of this state that is meant; undefined in a state goal that holds here; null where there is none. */
   readonly confirm: (s: ConcreteState, out: readonly ConcreteEdge[]) => ConcreteEdge | undefined | null;
   readonly finding: (edge: ConcreteEdge | undefined) => Finding | undefined;
@@ -67,10 +69,12 @@ export interface Question {
 }
 
 export function edgeGoal(encoding: Encoding, name: string, meant: (leaf: Leaf | ConcreteEdge) => boolean): Goal {
-  const { terms, system } = encoding;
+  const { system } = encoding;
+  const over = (e: Encoding): Term => e.terms.or(...e.leaves.filter(meant).map((leaf) => leaf.enabled));
   return {
     name,
-    term: terms.or(...encoding.leaves.filter(meant).map((leaf) => leaf.enabled)),
+    term: over(encoding),
+    over,
     confirm: (_, out) => out.find(meant) ?? null,
     finding: (edge) => {
       if (edge === undefined) return undefined;
@@ -83,14 +87,16 @@ export function edgeGoal(encoding: Encoding, name: string, meant: (leaf: Leaf | 
 }
 
 export function stateGoal(
+  encoding: Encoding,
   name: string,
-  term: Term,
+  over: (encoding: Encoding) => Term,
   holds: (s: ConcreteState, out: readonly ConcreteEdge[]) => boolean,
   finding: Finding | undefined,
 ): Goal {
   return {
     name,
-    term,
+    term: over(encoding),
+    over,
     confirm: (s, out) => (holds(s, out) ? undefined : null),
     finding: () => finding,
     status: { is: "open" },
@@ -101,10 +107,11 @@ const noLiveMove = (out: readonly ConcreteEdge[]): boolean => out.every((e) => e
 
 /** No live move is enabled and a thread is blocked, be it only for want of its CPU: where every run ends, a deadlock. */
 export function stuck(encoding: Encoding, name: string): Goal {
-  const { terms, system } = encoding;
+  const { system } = encoding;
   return stateGoal(
+    encoding,
     name,
-    terms.and(terms.not(encoding.live), terms.or(...encoding.waiting)),
+    ({ terms, live, waiting }) => terms.and(terms.not(live), terms.or(...waiting)),
     (s, out) => noLiveMove(out) && blockedThreads(system, s, out, true).length > 0,
     undefined,
   );
@@ -112,16 +119,14 @@ export function stuck(encoding: Encoding, name: string): Goal {
 
 /** No live move is enabled, no thread is blocked, and the expression is false. */
 export function restGoal(encoding: Encoding, name: string, property: SysProperty): Goal {
-  const { terms, system } = encoding;
+  const { system } = encoding;
   if (property.check.c !== "at-rest") throw new Error("not an at-rest property");
   const { expr } = property.check;
   return stateGoal(
+    encoding,
     name,
-    terms.and(
-      terms.not(encoding.live),
-      ...encoding.blocked.map((b) => terms.not(b)),
-      terms.not(encoding.property(expr)),
-    ),
+    ({ terms, live, blocked, property: holds }) =>
+      terms.and(terms.not(live), ...blocked.map((b) => terms.not(b)), terms.not(holds(expr))),
     (s, out) => noLiveMove(out) && blockedThreads(system, s, out).length === 0 && evaluate(expr, s, -1) === 0,
     { kind: property.kind, message: property.message },
   );
@@ -129,12 +134,12 @@ export function restGoal(encoding: Encoding, name: string, property: SysProperty
 
 /** No live move is enabled and the expression is false: no state with it is reachable from here. */
 export function lostForGood(encoding: Encoding, name: string, property: SysProperty): Goal {
-  const { terms } = encoding;
   if (property.check.c !== "stays-possible") throw new Error("not a stays-possible property");
   const { expr } = property.check;
   return stateGoal(
+    encoding,
     name,
-    terms.and(terms.not(encoding.live), terms.not(encoding.property(expr))),
+    ({ terms, live, property: holds }) => terms.and(terms.not(live), terms.not(holds(expr))),
     (s, out) => noLiveMove(out) && evaluate(expr, s, -1) === 0,
     undefined,
   );

@@ -3,14 +3,20 @@
  * if none is reachable in fewer than k steps and no path of k steps through distinct states, none of whose first k
  * states reaches a goal of the set, ends in one. Goals whose step fails leave the set, and the rest is asked again.
  *
+ * What is known of every reachable state by other means is assumed of all states of a path.
+ *
  * The forward condition rides along: when no path of k steps through distinct states starts in the initial state, every
  * reachable state is within fewer than k steps, whatever the goal.
  */
 import type { Encoding } from "./encode.ts";
 import type { Goal } from "./goal.ts";
 import { type CheckAnswer, check, prelude, type SolverChoice, type SolverSession } from "./solver.ts";
+import type { Term } from "./term.ts";
 import type { Theory } from "./theory.ts";
 import { Unrolling } from "./unrolling.ts";
+
+/** Names what is known of every reachable state. No goal is called so. */
+const KNOWN = "known beforehand";
 
 export class Induction {
   private readonly encoding: Encoding;
@@ -27,11 +33,16 @@ export class Induction {
     session: SolverSession,
     choice: SolverChoice,
     goals: readonly Goal[],
+    known: Term = encoding.terms.true,
   ) {
     this.encoding = encoding;
     this.session = session;
     this.goals = goals;
-    this.unrolling = new Unrolling(encoding, theory, new Map(goals.map((g) => [g.name, g.term])));
+    this.unrolling = new Unrolling(
+      encoding,
+      theory,
+      new Map([...goals.map((g) => [g.name, g.term] as const), [KNOWN, known]]),
+    );
     this.setup = prelude(session, choice, theory.name === "integers" ? "ALL" : "QF_BV");
   }
 
@@ -74,7 +85,8 @@ export class Induction {
   }
 
   private declare(k: number): string {
-    return `${this.unrolling.declareState(k)}\n${this.unrolling.inRange(k)}`;
+    const known = `(assert ${this.unrolling.predicate(KNOWN, k)})`;
+    return `${this.unrolling.declareState(k)}\n${this.unrolling.inRange(k)}\n${known}`;
   }
 
   private async literal(formula: string, deadline: number): Promise<string> {

@@ -25,14 +25,23 @@ export interface Clauses {
   readonly bad: Term;
 }
 
-export function clausesOf(encoding: Encoding, goals: readonly Goal[]): Clauses {
+/** @param known holds of every reachable state, and spares the solver finding it out */
+export function clausesOf(encoding: Encoding, goals: readonly Goal[], known: Term = encoding.terms.true): Clauses {
   const { terms } = encoding;
   return {
     state: encoding.state,
-    initial: terms.and(...encoding.state.map((s, i) => terms.eq(s, terms.number(encoding.initial[i] ?? 0)))),
-    transitions: encoding.leaves.filter((leaf) => !leaf.error && leaf.enabled !== terms.false),
-    bad: terms.or(...goals.map((g) => g.term)),
+    initial: initialTerm(encoding),
+    transitions: encoding.leaves
+      .filter((leaf) => !leaf.error && leaf.enabled !== terms.false)
+      .map((leaf) => ({ enabled: terms.and(leaf.enabled, known), updates: leaf.updates })),
+    bad: terms.and(known, terms.or(...goals.map((g) => g.term))),
   };
+}
+
+/** The state is the initial one. */
+export function initialTerm(encoding: Encoding): Term {
+  const { terms } = encoding;
+  return terms.and(...encoding.state.map((s, i) => terms.eq(s, terms.number(encoding.initial[i] ?? 0))));
 }
 
 /** The clauses as SMT-LIB text of logic HORN. */

@@ -14,6 +14,8 @@ export interface Theory {
    * parameters of `define-fun`): Z3 up to 4.8 takes exponential time for nested `let` under one.
    */
   readonly print: (term: Term, rename?: Rename) => string;
+  /** The term as text without names for what it shares: for small terms under a binder. */
+  readonly flat: (term: Term) => string;
   /** Several terms with their shared subterms as definitions, for where `let` will not do. */
   readonly linearize: (terms: readonly Term[], rename?: Rename) => Linear;
   /** That a symbol's value lies in its interval, where its sort alone does not say so; "" where it does. */
@@ -90,6 +92,14 @@ function print(root: Term, node: Node, rename: Rename): string {
     level.push(`(${d.name} ${d.text})`);
   }
   return levels.reduceRight((body, group) => `(let (${group.join(" ")})\n ${body})`, texts[0] as string);
+}
+
+function flat(root: Term, node: Node): string {
+  return node(
+    root,
+    (a) => flat(a, node),
+    (symbol) => quoted(symbol.name),
+  );
 }
 
 function logical(t: Term, arg: (a: Term) => string, name: (symbol: Term) => string): string | undefined {
@@ -271,6 +281,7 @@ export const bitVectors: Theory = {
   name: "bit-vectors",
   sort: (s) => (s.bool ? "Bool" : `(_ BitVec ${width(s)})`),
   print: (t, rename = (n) => n) => print(t, bitVectorNode, rename),
+  flat: (t) => flat(t, bitVectorNode),
   linearize: (list, rename = (n) => n) => linearize(list, bitVectorNode, rename),
   range: (s, text) => {
     if (s.bool) return "";
@@ -291,6 +302,7 @@ export const integers: Theory = {
   name: "integers",
   sort: (s) => (s.bool ? "Bool" : "Int"),
   print: (t, rename = (n) => n) => print(t, integerNode, rename),
+  flat: (t) => flat(t, integerNode),
   linearize: (list, rename = (n) => n) => linearize(list, integerNode, rename),
   range: (s, text) => {
     if (s.bool) return "";
