@@ -6,12 +6,13 @@ import { relative, resolve, sep } from "node:path";
 import { ModelError } from "../spec/model-error.ts";
 import type { Program, Site } from "../spec/program.ts";
 import { type EngineName, runEngine } from "./engine.ts";
+import { exploreWithBest } from "./engine-choice.ts";
 import { compareWithExpectation } from "./expectation.ts";
 import { CheckpointError } from "./explicit/checkpoint-error.ts";
 import type { Checked, CheckResult, Problem } from "./result.ts";
 import type { Assumptions, Trace } from "./trace/trace.ts";
 import { type Deviations, tracePath } from "./trace/trace-path.ts";
-import type { CheckpointOptions, Exploration, Finding, Outcome, Progress, Schedule } from "./verdict.ts";
+import type { CheckpointOptions, Exploration, Finding, Outcome, Progress, Schedule, SearchOptions } from "./verdict.ts";
 
 export interface Item {
   readonly program: Program;
@@ -63,7 +64,7 @@ export interface ItemOutcome {
 /** States the reference interpreter visits for the coverage of one scenario. */
 const COVERAGE_STATES = 100_000;
 
-/** `auto`: the explicit search decides everything but liveness exactly and gives shortest schedules. */
+/** The engine that an item begins with. */
 export function engineFor(engine: EngineName | "auto"): EngineName {
   return engine === "auto" ? "explicit" : engine;
 }
@@ -84,9 +85,11 @@ export async function runItem(
   const checked: Checked[] = [];
   let dump: unknown = null;
   try {
-    const exploration = await explore(item.program, item.properties, options, progress);
-    const labels = await labelsOf(item, exploration.outcomes, options, progress);
-    for (const outcome of exploration.outcomes) {
+    const explorations = await explore(item.program, item.properties, options, progress);
+    const outcomes = explorations.flatMap((e) => e.outcomes);
+    const labels = await labelsOf(item, outcomes, options, progress);
+    for (const outcome of outcomes) {
+      const exploration = explorations.find((e) => e.outcomes.includes(outcome))!;
       const shown = await replayOutcome(item, outcome, labels);
       if (shown.disagreement !== null) {
         problems.push({ kind: "internal", where: `${where}, ${outcome.property}`, message: shown.disagreement });
@@ -95,13 +98,10 @@ export async function runItem(
       }
       checked.push(resultOf(item, exploration, outcome, shown));
     }
-    const silent = item.properties.filter((id) => !exploration.outcomes.some((o) => o.property === id));
+    const silent = item.properties.filter((id) => !outcomes.some((o) => o.property === id));
     if (silent.length > 0) {
-      problems.push({
-        kind: "internal",
-        where,
-        message: `${exploration.engine} gave no verdict on ${silent.join(", ")}`,
-      });
+      const engines = explorations.map((e) => e.engine).join(" and ");
+      problems.push({ kind: "internal", where, message: `${engines} gave no verdict on ${silent.join(", ")}` });
     }
     return { checked, problems, dump, coverage: options.coverage ? await coverageOf(program, options) : null };
   } catch (error) {
@@ -125,13 +125,14 @@ function secondsLeft(options: ItemOptions): number {
   return Math.max(0, (options.deadline - Date.now()) / 1000);
 }
 
-function explore(
+/** What was explored, by one engine or, under `auto`, by several; together they have an outcome for each property. */
+async function explore(
   program: Program,
   properties: readonly string[],
   options: ItemOptions,
   progress: (progress: Progress) => void,
-): Promise<Exploration> {
-  return runEngine(engineFor(options.engine), program, {
+): Promise<readonly Exploration[]> {
+  const search: SearchOptions = {
     properties,
     reduction: options.reduction,
     timeout: secondsLeft(options),
@@ -139,7 +140,9 @@ function explore(
     workers: options.workers,
     checkpoint: options.checkpoint,
     progress,
-  });
+  };
+  if (options.engine === "auto") return await exploreWithBest(program, search);
+  return [await runEngine(options.engine, program, search)];
 }
 
 interface Shown {
@@ -242,9 +245,10 @@ async function labelsOf(
   const asked = violated.filter((id) => twin?.properties.some((p) => p.id === id) === true);
   if (twin === null || asked.length === 0) return new Map();
   // One search answers for all of them.
-  const exploration = await explore(twin, asked, { ...options, checkpoint: undefined }, progress);
+  const explorations = await explore(twin, asked, { ...options, checkpoint: undefined }, progress);
   return new Map(
-    exploration.outcomes
+    explorations
+      .flatMap((e) => e.outcomes)
       .filter((o) => o.verdict !== "inconclusive")
       .map((o) => [o.property, o.verdict === "violated" ? "structural" : "timing"] as const),
   );
