@@ -49,10 +49,13 @@ async function checked(program: Program): Promise<Exploration> {
   });
 }
 
-/** The program, also asked whether every claim that a lock protects an access is true. */
-function withClaims(program: Program): Program {
-  const claims = { ...program.properties[0]!, id: "claims", check: { c: "findings", kinds: ["data-race"] } } as const;
-  return { ...program, properties: [...program.properties, claims] };
+/**
+ * The program, also asked whether every claim that a lock protects an access is true, and whether two plain accesses
+ * race.
+ */
+function withRaces(program: Program): Program {
+  const races = { ...program.properties[0]!, id: "races", check: { c: "findings", kinds: ["data-race"] } } as const;
+  return { ...program, properties: [...program.properties, races] };
 }
 
 /** `property: verdict kind`, for all that does not hold. */
@@ -78,25 +81,37 @@ test("every variant has every scenario, and each asks what it should", () => {
   }
 });
 
-describe.each(VARIANTS)("%s", (variant) => {
-  test.each(Object.keys(SCENARIOS))(
+/** Checked here; where a design does what the posted patch does, or the graph is large, `npm start` has the rest. */
+const CHECKED: readonly (readonly [string, readonly string[]])[] = [
+  ["before", Object.keys(SCENARIOS).filter((s) => s !== "two-bios")],
+  ["ueda-2006", Object.keys(SCENARIOS)],
+  ["nomura-2007", Object.keys(SCENARIOS).filter((s) => s !== "two-bios")],
+  ["endio-lock", ["suspend-resume", "interrupted", "split", "sync-vs-suspend"]],
+  ["flag-unlocked", ["suspend-resume", "interrupted", "bdget-fails", "twice"]],
+  ["deferred-io-lock", ["suspend-resume", "interrupted", "dirty-page", "sync-vs-suspend"]],
+  ["no-error-flush", ["suspend-resume", "bdget-fails"]],
+  ["lockfs-with-noflush", ["suspend-resume", "dirty-page"]],
+];
+
+describe.each(CHECKED)("%s", (variant, scenarios) => {
+  test.each(scenarios)(
     "%s: every verdict is as expected, every protection claim true",
     async (scenario) => {
-      const program = withClaims(recorded(variant, scenario));
+      const program = withRaces(recorded(variant, scenario));
       const exploration = await checked(program);
       expect(exploration.complete).toBe(true);
-      expect(verdicts(exploration)).toEqual(expectations(program));
+      // the one race there is: two clones that end at once, and io->error
+      const races = scenario === "split" && variant !== "endio-lock" ? ["races: violated data-race"] : [];
+      expect(verdicts(exploration)).toEqual([...expectations(program), ...races].sort());
     },
-    60_000,
+    120_000,
   );
 });
 
 test.each([
-  ["before", "close-after-io"],
-  ["ueda-2006", "sync-vs-suspend"],
-  ["nomura-2007", "sync-vs-suspend"],
+  ["before", "sync-vs-suspend"],
+  ["ueda-2006", "close-after-io"],
   ["deferred-io-lock", "sync-vs-suspend"],
-  ["endio-lock", "close-after-io"],
 ])(
   "the reference interpreter counts the same graph and says the same: %s, %s",
   async (variant, scenario) => {
@@ -106,11 +121,11 @@ test.each([
     expect([plain.states, plain.transitions, plain.cut]).toEqual([fast.states, fast.transitions, fast.cut]);
     expect(verdicts(plain)).toEqual(verdicts(fast));
   },
-  60_000,
+  120_000,
 );
 
 test("a requeue that survives into the next suspend is pushed back there or ends with -EIO: no bio is lost", async () => {
   const program = recorded("ueda-2006", "twice");
   const twice = await checked(program);
   expect(twice.outcomes.find((o) => o.property === "lost-bio")).toEqual({ property: "lost-bio", verdict: "holds" });
-});
+}, 120_000);
