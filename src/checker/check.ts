@@ -4,17 +4,9 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Program } from "../spec/program.ts";
+import type { Coverage } from "./coverage.ts";
 import type { EngineName } from "./engine.ts";
-import {
-  type Coverage,
-  engineFor,
-  type Item,
-  type ItemOutcome,
-  itemName,
-  problemOf,
-  runItem,
-  undecided,
-} from "./item.ts";
+import { engineFor, type Item, type ItemOutcome, itemName, problemOf, runItem, undecided } from "./item.ts";
 import type { WorkerReply, WorkerRequest } from "./item-worker.ts";
 import type { Checked, CheckReport, Problem } from "./result.ts";
 import { deviationsFrom } from "./trace/trace-path.ts";

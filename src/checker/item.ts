@@ -5,6 +5,7 @@
 import { relative, resolve, sep } from "node:path";
 import { ModelError } from "../spec/model-error.ts";
 import type { Program, Site } from "../spec/program.ts";
+import type { Coverage } from "./coverage.ts";
 import { type EngineName, runEngine } from "./engine.ts";
 import { exploreWithBest } from "./engine-choice.ts";
 import { compareWithExpectation } from "./expectation.ts";
@@ -42,17 +43,6 @@ export interface ItemOptions {
   readonly checkpoint?: CheckpointOptions | undefined;
 }
 
-export interface Coverage {
-  readonly protocol: string;
-  readonly variant: string;
-  /** Statements of functions that some thread of the scenario can call. */
-  readonly statements: readonly Site[];
-  /** Those that no run of the scenario reached. */
-  readonly unreached: readonly Site[];
-  /** The whole graph was explored; otherwise "unreached" means no more than "not reached yet". */
-  readonly complete: boolean;
-}
-
 export interface ItemOutcome {
   readonly checked: readonly Checked[];
   readonly problems: readonly Problem[];
@@ -60,9 +50,6 @@ export interface ItemOutcome {
   readonly dump: unknown;
   readonly coverage: Coverage | null;
 }
-
-/** States the reference interpreter visits for the coverage of one scenario. */
-const COVERAGE_STATES = 100_000;
 
 /** The engine that an item begins with. */
 export function engineFor(engine: EngineName | "auto"): EngineName {
@@ -103,7 +90,7 @@ export async function runItem(
       const engines = explorations.map((e) => e.engine).join(" and ");
       problems.push({ kind: "internal", where, message: `${engines} gave no verdict on ${silent.join(", ")}` });
     }
-    return { checked, problems, dump, coverage: options.coverage ? await coverageOf(program, options) : null };
+    return { checked, problems, dump, coverage: options.coverage ? await coverage(program, options, progress) : null };
   } catch (error) {
     problems.push(problemOf(error, where));
     return { checked, problems, dump: { error: error instanceof Error ? error.stack : String(error) }, coverage: null };
@@ -143,6 +130,16 @@ async function explore(
   };
   if (options.engine === "auto") return await exploreWithBest(program, search);
   return [await runEngine(options.engine, program, search)];
+}
+
+async function coverage(
+  program: Program,
+  options: ItemOptions,
+  progress: (progress: Progress) => void,
+): Promise<Coverage> {
+  const { coverageOf } = await import("./coverage.ts");
+  const { reduction, memory, workers } = options;
+  return coverageOf(program, { reduction, memory, workers, timeout: secondsLeft(options), progress });
 }
 
 interface Shown {
@@ -339,13 +336,4 @@ export function undecided(item: Item, engine: EngineName, reason: string): Check
   return item.properties.map((property) =>
     resultOf(item, exploration, { property, verdict: "inconclusive", reason }, NOTHING),
   );
-}
-
-async function coverageOf(program: Program, options: ItemOptions): Promise<Coverage> {
-  const { explore: exploreReference, Interpreter } = await import("./reference/index.ts");
-  const timeout = secondsLeft(options);
-  const run = exploreReference(program, { properties: [], maxStates: COVERAGE_STATES, timeout });
-  const statements = new Interpreter(program).statements();
-  const { protocol, variant } = program;
-  return { protocol, variant, statements, unreached: run.unreached, complete: run.complete };
 }

@@ -276,16 +276,27 @@ describe("comparison", () => {
 });
 
 test("coverage unites the scenarios of a variant", () => {
-  const site = (line: number) => ({ file: "m.ts", line, column: 1 });
-  const part = (unreached: number[], complete = true) => ({
+  const statement = (line: number) => ({
+    site: { file: "m.ts", line, column: 1 },
+    fn: line < 5 ? "f" : "g",
+    text: `call ${line}`,
+  });
+  const part = (scenario: string, unreached: number[], complete = true) => ({
     protocol: "p",
     variant: "v",
-    statements: [1, 2, 3, 4].map(site),
-    unreached: unreached.map(site),
+    scenario,
+    statements: [1, 2, 3, 4, 5, 6].map(statement),
+    unreached: unreached.map(statement),
     complete,
   });
-  expect(coverageText([part([2, 3]), part([3, 4])])).toContain(
-    "p v: 3 of 4 statements reached\n  m.ts:3 is not reached\n",
+  expect(coverageText([part("a", [2, 3]), part("b", [3, 4])])).toContain(
+    "p v: 5 of 6 statements reached\n  m.ts:3: call 3, in f\n",
   );
-  expect(coverageText([part([]), part([1], false)])).toContain("p v: 4 of 4 statements reached so far");
+  expect(coverageText([part("a", [1, 5, 6]), part("b", [1, 5, 6])])).toContain(
+    "p v: 3 of 6 statements reached\n  m.ts:1: call 1, in f\n  m.ts:5: nothing of g\n",
+  );
+  // A scenario that was not finished may come to any of its statements.
+  expect(coverageText([part("a", [1, 2]), part("b", [], false)])).toContain(
+    "p v: 4 of 6 statements reached, 2 undecided (not finished: b)\n",
+  );
 });
