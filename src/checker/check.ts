@@ -10,7 +10,7 @@ import { engineFor, type Item, type ItemOutcome, itemName, problemOf, runItem, u
 import type { WorkerReply, WorkerRequest } from "./item-worker.ts";
 import type { Checked, CheckReport, Problem } from "./result.ts";
 import { deviationsFrom } from "./trace/trace-path.ts";
-import type { CheckpointOptions, Progress } from "./verdict.ts";
+import type { CheckpointOptions, Progress, SolverOptions } from "./verdict.ts";
 
 /** What the checker needs of a protocol; the recorder's `Protocol` is one. */
 export interface CheckableProtocol {
@@ -68,6 +68,7 @@ export interface CheckOptions {
   readonly inProcess?: boolean;
   /** For a run of one item: a file holds one search. */
   readonly checkpoint?: CheckpointOptions | undefined;
+  readonly smt?: SolverOptions | undefined;
 }
 
 export interface CheckEvents {
@@ -175,6 +176,9 @@ function quiescentTwin(protocol: CheckableProtocol, program: Program): Program |
 /** Milliseconds; setTimeout fires at once for more. No run lasts so long. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** Seconds of the SMT engine for one item of a run without a time limit. */
+const SMT_SECONDS = 60;
+
 /** Seconds after the end of its time before an engine that does not stop by itself is stopped. */
 const GRACE = 5;
 
@@ -192,12 +196,20 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     workers: Math.max(1, Math.floor(options.workers / lanes)),
     coverage: options.coverage,
     checkpoint: options.checkpoint,
+    smt: options.smt,
   };
   const outcomes: (ItemOutcome | undefined)[] = items.map(() => undefined);
   const running = new Map<string, Progress>();
   const interrupted = (): boolean => events.signal?.aborted === true;
   let next = 0;
   let finished = 0;
+
+  /** A proof may be sought for ever: each item gets an equal part of the time, or a fixed one where there is no limit. */
+  const fairShare = (index: number): number => {
+    const rounds = Math.ceil((items.length - index) / lanes);
+    const left = deadline - Date.now();
+    return Date.now() + Math.min(left / rounds, Number.isFinite(left) ? left : SMT_SECONDS * 1000);
+  };
 
   const lane = async (): Promise<void> => {
     const thread = options.inProcess === true ? inThisThread : new ItemThread();
@@ -218,7 +230,8 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
             "the time for the whole run was over before this began; raise --timeout",
           );
         } else {
-          outcomes[index] = await thread.run(item, itemOptions, report, events.signal);
+          const allotted = engine === "smt" ? { ...itemOptions, deadline: fairShare(index) } : itemOptions;
+          outcomes[index] = await thread.run(item, allotted, report, events.signal);
         }
         running.delete(name);
         finished++;

@@ -5,13 +5,14 @@ import type { Exploration, SearchOptions } from "./verdict.ts";
 export const ENGINES = ["explicit", "symbolic", "smt", "reference"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
-export type EngineOption = "workers" | "memory" | "no-reduction" | "checkpoint" | "resume";
+export type EngineOption = "workers" | "memory" | "no-reduction" | "checkpoint" | "resume" | SolverOption;
+export type SolverOption = "smt" | "keep-smt" | "depth";
 
 /** Which of the options of `check` have an effect on an engine; all of them know a time limit. */
 export const ENGINE_OPTIONS: Readonly<Record<EngineName, ReadonlySet<EngineOption>>> = {
   explicit: new Set(["workers", "memory", "no-reduction", "checkpoint", "resume"]),
   symbolic: new Set(["memory", "no-reduction"]),
-  smt: new Set(["memory"]),
+  smt: new Set(["memory", "smt", "keep-smt", "depth"]),
   // It never reduces anything and always finishes the graph, so asking for the exact graph is asking for what it does.
   reference: new Set(["no-reduction"]),
 };
@@ -30,6 +31,6 @@ export async function runEngine(engine: EngineName, program: Program, options: S
     case "symbolic":
       return (await import("./symbolic/check.ts")).check(system, options);
     case "smt":
-      return (await import("./smt/check.ts")).check(system, options);
+      return (await import("./smt/check.ts")).check(system, { ...options, ...options.smt });
   }
 }

@@ -13,7 +13,16 @@ import { CheckpointError } from "./explicit/checkpoint-error.ts";
 import type { Checked, CheckResult, Problem } from "./result.ts";
 import type { Assumptions, Trace } from "./trace/trace.ts";
 import { type Deviations, tracePath } from "./trace/trace-path.ts";
-import type { CheckpointOptions, Exploration, Finding, Outcome, Progress, Schedule, SearchOptions } from "./verdict.ts";
+import type {
+  CheckpointOptions,
+  Exploration,
+  Finding,
+  Outcome,
+  Progress,
+  Schedule,
+  SearchOptions,
+  SolverOptions,
+} from "./verdict.ts";
 
 export interface Item {
   readonly program: Program;
@@ -41,6 +50,7 @@ export interface ItemOptions {
   readonly coverage: boolean;
   /** For the search that decides the verdicts; absent: none. */
   readonly checkpoint?: CheckpointOptions | undefined;
+  readonly smt?: SolverOptions | undefined;
 }
 
 export interface ItemOutcome {
@@ -126,6 +136,7 @@ async function explore(
     memory: options.memory,
     workers: options.workers,
     checkpoint: options.checkpoint,
+    smt: options.smt,
     progress,
   };
   if (options.engine === "auto") return await exploreWithBest(program, search);
@@ -241,8 +252,9 @@ async function labelsOf(
   const violated = outcomes.filter((o) => o.verdict === "violated").map((o) => o.property);
   const asked = violated.filter((id) => twin?.properties.some((p) => p.id === id) === true);
   if (twin === null || asked.length === 0) return new Map();
+  const { certificates: _, ...withoutProofs } = options.smt ?? {};
   // One search answers for all of them.
-  const explorations = await explore(twin, asked, { ...options, checkpoint: undefined }, progress);
+  const explorations = await explore(twin, asked, { ...options, checkpoint: undefined, smt: withoutProofs }, progress);
   return new Map(
     explorations
       .flatMap((e) => e.outcomes)

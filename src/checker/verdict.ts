@@ -80,8 +80,24 @@ export interface SearchOptions {
   readonly workers: number;
   /** Absent: the search is not kept on disk. */
   readonly checkpoint?: CheckpointOptions | undefined;
+  /** Absent: the SMT engine's defaults. Other engines have no use for it. */
+  readonly smt?: SolverOptions | undefined;
   /** Called a few times a second. */
   readonly progress?: (p: Progress) => void;
+}
+
+/** Wishes about SMT solvers and what is done with them. */
+export interface SolverOptions {
+  /** Default `wasm`, the built-in one. */
+  readonly solver?: "wasm" | "native";
+  /** The native program: a name on PATH or a file; default z3, else cvc5. */
+  readonly command?: string;
+  /** Greatest number of steps of bounded search; default 100. */
+  readonly depth?: number;
+  /** Folder that gets every query as an SMT-LIB file. */
+  readonly keep?: string;
+  /** Folder for the invariants of proofs, as SMT-LIB files that any solver can check; absent: they are not kept. */
+  readonly certificates?: string;
 }
 
 /** Where a long search is kept on disk, and where it is taken up from. */

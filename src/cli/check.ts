@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
-import { type CheckOptions, type CheckRun, planItems, type Selection } from "../checker/check.ts";
+import { type CheckOptions, type CheckRun, type Plan, planItems, type Selection } from "../checker/check.ts";
 import { ENGINE_OPTIONS, ENGINES, type EngineName } from "../checker/engine.ts";
 import { assertWritable } from "../checker/explicit/checkpoint.ts";
 import { CheckpointError } from "../checker/explicit/checkpoint-error.ts";
@@ -17,6 +17,7 @@ import { runPlan, writeTraces } from "./check-run.ts";
 import type { Arguments, Command, OptionSpecs } from "./command.ts";
 import { loadModels, modelFiles, selectionOf } from "./models.ts";
 import { packageVersion } from "./package-version.ts";
+import { SMT_OPTION, solverOptions } from "./solver.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Share of the machine's memory that a run takes for its tables unless told otherwise. */
@@ -37,6 +38,9 @@ export const SEARCH_OPTIONS: OptionSpecs = {
   timeout: { type: "string", value: "SECONDS", what: "for the run as a whole" },
   memory: { type: "string", value: "MIB", what: "for the run as a whole; default: three quarters of the machine's" },
   "no-reduction": { type: "boolean", what: "build and count the exact graph, even after a violation" },
+  smt: { ...SMT_OPTION, what: `engine smt: ${SMT_OPTION.what}` },
+  depth: { type: "string", value: "N", what: "engine smt: steps of bounded search at most; default: 100" },
+  "keep-smt": { type: "string", value: "DIR", what: "engine smt: keep every query there, as an SMT-LIB file" },
 };
 
 export const check: Command = {
@@ -71,15 +75,17 @@ export const check: Command = {
 
 async function runCheck(args: Arguments): Promise<number> {
   // Everything that can be wrong with the command line is said before anything takes time.
+  const directory = args.text("out") ?? "counterexamples";
+  if (directory === "") throw new UsageError("--out needs the name of a directory");
+  const search = searchOptions(args);
   const options: CheckOptions = {
-    ...searchOptions(args),
+    ...search,
+    ...(search.smt && { smt: { ...search.smt, certificates: directory } }),
     coverage: args.flag("coverage"),
     shard: shardOf(args.text("shard")),
     checkpoint: checkpointOf(args),
   };
   const outputs = outputsOf(args.list("reporter"));
-  const directory = args.text("out") ?? "counterexamples";
-  if (directory === "") throw new UsageError("--out needs the name of a directory");
 
   if (args.flag("typecheck")) {
     const { typecheckModels } = await import("../load/typecheck.ts");
@@ -122,6 +128,8 @@ async function runCheck(args: Arguments): Promise<number> {
       );
     }
   }
+  if (options.engine === "smt" || options.engine === "symbolic")
+    refuseTemporal(plan, options.engine, filters.properties);
   const run = await runPlan({ items: plan.items, problems: [...loaded.problems, ...plan.problems] }, options);
   await writeTraces(run, directory);
   report(run, outputs, {
@@ -138,6 +146,23 @@ async function runCheck(args: Arguments): Promise<number> {
   return exitStatus(run);
 }
 
+/**
+ * A temporal property asked for by name needs an engine that decides it. Where it is only one of many, it is
+ * inconclusive, with the reason.
+ */
+function refuseTemporal(plan: Plan, engine: EngineName, named: readonly string[]): void {
+  const temporal = plan.items
+    .flatMap((item) => item.program.properties)
+    .find((p) => p.check.c === "temporal" && named.includes(p.id));
+  if (temporal === undefined || temporal.check.c !== "temporal") return;
+  const { threads, strongThreads, strongWaits } = temporal.check.fairness;
+  const strong = threads === "strong" || strongThreads.length > 0 || strongWaits.length > 0;
+  throw new UsageError(
+    `the engine ${engine} decides no temporal property, and ${temporal.id} is one${strong ? ", under strong fairness" : ""}: ` +
+      "leave --engine out, or use --engine explicit",
+  );
+}
+
 export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | "shard"> {
   const engine: EngineName | "auto" = args.choice("engine", ["auto", ...ENGINES]) ?? "auto";
   if (engine !== "auto") {
@@ -150,12 +175,14 @@ export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | 
       }
     }
   }
+  const smt = solverOptions(args, engine);
   const memory = args.number("memory", "a number of MiB above 0", false);
   return {
     engine,
     reduction: !args.flag("no-reduction"),
     timeout: args.number("timeout", "a number of seconds above 0", false) ?? Number.POSITIVE_INFINITY,
     memory: memory === undefined ? Math.floor(totalmem() * MEMORY_SHARE) : memory * 2 ** 20,
+    ...(smt && { smt }),
     workers: args.number("workers", "a whole number above 0", true) ?? availableParallelism(),
   };
 }

@@ -127,12 +127,14 @@ export function writeCertificate(folder: string, of: Slice, goals: readonly Goal
     transitions: [],
     bad: terms.or(...goals.map((g) => g.over(whole))),
   };
-  mkdirSync(folder, { recursive: true });
-  const slug = [system.protocol, system.variant, system.scenario, ...settings, ...goals.map((g) => g.name)]
-    .join("-")
-    .replace(/[^A-Za-z0-9]+/g, "-")
-    .slice(0, 160);
-  const file = join(folder, `${slug}.smt2`);
+  const slug = (parts: readonly string[]): string =>
+    parts
+      .join("-")
+      .replace(/[^A-Za-z0-9.=]+/g, "-")
+      .slice(0, 120);
+  const directory = join(folder, ...[system.protocol, system.variant, system.scenario].map((part) => slug([part])));
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, `${slug(goals.map((g) => g.name))}.${slug(settings)}.smt2`.replace("..", "."));
   writeFileSync(file, certificateText(about, clauses, step, invariant));
   return file;
 }

@@ -89,6 +89,8 @@ function liveTargets(program: SysProgram, location: number): number[] {
 /** Milliseconds for one proof by Spacer, which may diverge, where the run itself has no time limit. */
 const PROOF_LIMIT = 600_000;
 
+const NO_LIVENESS = "this engine decides no temporal property; the explicit engine does";
+
 /** How a goal is known to be unreachable that the facts of the slice exclude. */
 const BY_FACTS = "thread-modular";
 
@@ -243,7 +245,7 @@ class Agenda {
       return { property: id, verdict: "inconclusive", reason: message, schedule, ...(finding && { finding }) };
     }
     if (property.check.c === "temporal") {
-      return { property: id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
+      return { property: id, verdict: "inconclusive", reason: NO_LIVENESS };
     }
     const status = (c.goal ?? c.question)?.status;
     if (status?.is === "reached") {

@@ -5,7 +5,7 @@
  * found on PATH, as a child process: three to seven times as fast, without the 2 GiB limit. Either can be killed at
  * any time, and a crash, a timeout or a lack of memory is a SolverFailure, which costs only what was asked.
  */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { accessSync, appendFileSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -84,6 +84,36 @@ function onPath(command: string): string | undefined {
 /** The native solver that `native` would use, or undefined where none is installed. */
 export function nativeSolver(command?: string): string | undefined {
   return command === undefined ? (onPath("z3") ?? onPath("cvc5")) : onPath(command);
+}
+
+/** Oldest versions that answer what is asked here. */
+const OLDEST = { z3: [4, 8, 8], cvc5: [1, 0, 0] } as const;
+const versions = new Map<string, string | undefined>();
+
+/** Why the native solver cannot be used, and what to install; undefined where it can. */
+export function unusable(command?: string): string | undefined {
+  const file = nativeSolver(command);
+  if (file === undefined) {
+    return command === undefined
+      ? "no native SMT solver is on PATH: install the package z3 or cvc5, or use the built-in solver (wasm)"
+      : `the SMT solver ${command} cannot be run: install it or name another; the built-in one is wasm`;
+  }
+  if (!versions.has(file)) {
+    const { stdout } = spawnSync(file, ["--version"], { encoding: "utf8", timeout: 10_000 });
+    versions.set(file, /(?:Z3|cvc5)\D*(\d+\.\d+(?:\.\d+)?)/i.exec(stdout ?? "")?.[1]);
+  }
+  const version = versions.get(file);
+  const family = familyOf(file);
+  if (family === "other" || version === undefined) return undefined;
+  const found = version.split(".").map(Number);
+  const oldest = OLDEST[family];
+  const differs = oldest.findIndex((n, i) => (found[i] ?? 0) !== n);
+  if (differs < 0 || (found[differs] ?? 0) > (oldest[differs] ?? 0)) return undefined;
+  return `${file} is version ${version}, which is too old: install ${family} ${oldest.join(".")} or later, or use wasm`;
+}
+
+function familyOf(file: string): "z3" | "cvc5" | "other" {
+  return /^z3/.test(basename(file)) ? "z3" : /^cvc5/.test(basename(file)) ? "cvc5" : "other";
 }
 
 let kept = 0;
@@ -175,16 +205,10 @@ function openWasm(choice: SolverChoice, purpose: string): SolverSession {
 
 function openNative(choice: SolverChoice, purpose: string, memory: number): SolverSession {
   const file = nativeSolver(choice.command);
-  if (file === undefined) {
-    throw new SolverFailure(
-      "missing",
-      choice.command === undefined
-        ? "no native SMT solver on PATH: install the package z3 or cvc5, or use the built-in solver (wasm)"
-        : `the SMT solver ${choice.command} cannot be run: install it or name another; the built-in one is wasm`,
-    );
-  }
+  const problem = unusable(choice.command);
+  if (file === undefined || problem !== undefined) throw new SolverFailure("missing", problem ?? "");
   const log = transcript(choice, purpose);
-  const family = /^z3/.test(basename(file)) ? "z3" : /^cvc5/.test(basename(file)) ? "cvc5" : "other";
+  const family = familyOf(file);
   const args: string[] = [];
   if (family === "z3") {
     args.push("-in", "-smt2");

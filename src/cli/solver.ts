@@ -1,0 +1,45 @@
+/** The options that choose an SMT solver, for every command that has one. */
+import type { EngineName } from "../checker/engine.ts";
+import { nativeSolver, unusable } from "../checker/smt/solver.ts";
+import type { SolverOptions } from "../checker/verdict.ts";
+import type { Arguments, OptionSpec } from "./command.ts";
+import { UsageError } from "./usage-error.ts";
+
+export const SMT_OPTION: OptionSpec = {
+  type: "string",
+  value: "SOLVER",
+  what: "wasm (default, built in), native (z3, else cvc5, on PATH), z3, cvc5, or a program's file",
+};
+
+/** Which solver `--smt` asks for. Throws where it cannot be run or is too old, saying what to install. */
+export function solverChoice(args: Arguments): Pick<SolverOptions, "solver" | "command"> {
+  const word = args.text("smt");
+  if (word === undefined || word === "wasm") return { solver: "wasm" };
+  if (!/^(native|z3|cvc5)$/.test(word) && !word.includes("/")) {
+    throw new UsageError(`--smt ${word}: expected wasm, native, z3, cvc5, or the file of a solver, with a / in it`);
+  }
+  const command = word === "native" ? undefined : word;
+  const problem = unusable(command);
+  if (problem !== undefined) throw new UsageError(`--smt ${word}: ${problem}`);
+  return { solver: "native", ...(command !== undefined && { command }) };
+}
+
+/** The options of the SMT engine; undefined for other engines, for which they are refused. */
+export function solverOptions(args: Arguments, engine: EngineName | "auto"): SolverOptions | undefined {
+  if (engine !== "smt") {
+    for (const option of ["smt", "depth", "keep-smt"]) {
+      if (args.has(option)) throw new UsageError(`--${option} has an effect only on the SMT engine: add --engine smt`);
+    }
+    return undefined;
+  }
+  const choice = solverChoice(args);
+  if (args.has("memory") && (choice.solver !== "native" || !/z3[^/]*$/.test(nativeSolver(choice.command) ?? ""))) {
+    throw new UsageError(
+      "--memory has an effect on the engine smt only with a native z3 (--smt z3); the built-in solver has 2 GiB",
+    );
+  }
+  const keep = args.text("keep-smt");
+  if (keep === "") throw new UsageError("--keep-smt needs the name of a directory");
+  const depth = args.number("depth", "a whole number of steps above 0", true);
+  return { ...choice, ...(depth !== undefined && { depth }), ...(keep !== undefined && { keep }) };
+}
