@@ -63,7 +63,7 @@ function questions(state: string, next: string): string[] {
 }
 
 /** Nodes of a term written out in full, beyond which a proof gets no certificate. */
-const MOST_NODES = 50_000;
+const MOST_NODES = 300_000;
 
 /** What a proof adds to the facts known beforehand. */
 export type Proof =

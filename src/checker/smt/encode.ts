@@ -43,6 +43,12 @@ export interface Facts {
   readonly here: (thread: number, location: number) => ReadonlyMap<string, number>;
 }
 
+/** Facts with the inductive invariant they follow from. */
+export interface Invariant extends Facts {
+  /** Over the symbols of an encoding of the same system; what it says of symbols that are not there is left out. */
+  readonly invariant: (encoding: Encoding) => Term;
+}
+
 export interface Encoding {
   readonly system: TransitionSystem;
   readonly terms: Terms;

@@ -1,12 +1,13 @@
 /**
- * What of a system matters to some goals: facts known beforehand put in (see thread-modular.ts), and the cone of
+ * What of a system matters to some goals: facts known beforehand put in (see thread-modular.ts and control-states.ts), and the cone of
  * influence (Clarke, Grumberg, Peled 1999, 13.1): symbols that no guard reads, no goal, and no value of a symbol that
  * matters. No verdict and no depth changes: the paths of the sliced system are those of the whole one.
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
-import { type Encoding, encode } from "./encode.ts";
+import { controlStates } from "./control-states.ts";
+import { type Encoding, encode, type Invariant } from "./encode.ts";
 import type { Term } from "./term.ts";
-import { type ThreadModular, threadModular } from "./thread-modular.ts";
+import { threadModular } from "./thread-modular.ts";
 
 export interface Slice {
   /** Of the system as it is. */
@@ -14,13 +15,28 @@ export interface Slice {
   /** Of what the facts leave of it. */
   readonly encoding: Encoding;
   /** Undefined where the analysis was given up. */
-  readonly facts: ThreadModular | undefined;
+  readonly facts: Invariant | undefined;
 }
 
 export function slice(system: TransitionSystem): Slice {
   const whole = encode(system);
-  const facts = threadModular(whole);
-  return { whole, encoding: facts === undefined ? whole : encode(system, facts), facts };
+  const first = threadModular(whole);
+  if (first === undefined) return { whole, encoding: whole, facts: undefined };
+  const encoding = encode(system, first);
+  const second = controlStates(encoding);
+  if (second === undefined) return { whole, encoding, facts: first };
+  const facts = both(first, second);
+  return { whole, encoding: encode(system, facts), facts };
+}
+
+/** What follows from two invariants, the second one of the system as the first one leaves it. */
+function both(a: Invariant, b: Invariant): Invariant {
+  return {
+    constant: (name) => a.constant(name) ?? b.constant(name),
+    dead: (leaf) => a.dead(leaf) || b.dead(leaf),
+    here: (thread, location) => new Map([...a.here(thread, location), ...b.here(thread, location)]),
+    invariant: (encoding) => encoding.terms.and(a.invariant(encoding), b.invariant(encoding)),
+  };
 }
 
 /** The encoding without the symbols that neither the goals nor any step depends on. */

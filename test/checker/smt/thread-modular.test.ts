@@ -1,7 +1,7 @@
 import { type ConcreteState, edges, initialState, stateKey, stateVector } from "../../../src/checker/smt/concrete.ts";
 import type { Encoding } from "../../../src/checker/smt/encode.ts";
 import { cone, slice } from "../../../src/checker/smt/slice.ts";
-import { evaluateTerm } from "../../../src/checker/smt/thread-modular.ts";
+import { evaluateTerm } from "../../../src/checker/smt/value-sets.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 import {
   act,
