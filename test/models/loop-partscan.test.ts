@@ -243,4 +243,4 @@ test("what no scenario reaches: ways out of errors that nobody meets, and what a
     "loop_set_fd: disk->GENHD_FL_NO_PART_SCAN = 0",
     "loop_set_fd: loop_reread_partitions()",
   ]);
-}, 120_000);
+}, 300_000);
