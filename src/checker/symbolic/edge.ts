@@ -156,6 +156,9 @@ export class Unfolding {
   ): void {
     let { locals, stores, marks, findings } = path;
     const { known } = path;
+    // Paths share what they have done until they part; after its first own write a path has a copy to itself.
+    let ownLocals: Map<number, TermId> | undefined;
+    let ownStores: Map<number, TermId> | undefined;
     const term = (e: SysExpr) => this.#term(e, { ...who, locals, stores, known });
     for (let i = from; i < code.ops.length; i++) {
       const op = code.ops[i]!;
@@ -166,17 +169,22 @@ export class Unfolding {
         case "finding":
           findings = [...findings, op.f];
           break;
-        case "local":
-          locals = new Map(locals).set(op.l, term(op.value));
+        case "local": {
+          const value = term(op.value);
+          ownLocals ??= new Map(locals);
+          locals = ownLocals.set(op.l, value);
           break;
+        }
         case "var": {
           const value = term(op.value);
           const { length } = this.vector.system.vars[op.v]!;
           const index = op.i === undefined ? this.terms.zero : term(op.i);
           const position = this.terms.constantValue(index) ?? known.get(index);
           if (position !== undefined) {
-            if (position >= 0 && position < length)
-              stores = new Map(stores).set(this.vector.element(op.v, position), value);
+            if (position >= 0 && position < length) {
+              ownStores ??= new Map(stores);
+              stores = ownStores.set(this.vector.element(op.v, position), value);
+            }
             break;
           }
           const here = { ...path, locals, stores, marks, findings };
