@@ -138,6 +138,7 @@ function cellItems(
     seen.add(key);
     // Where a requested switch makes two settings ask the same question, the first one answers it.
     const properties = program.properties
+      .filter((p) => !p.implied)
       .map((p) => p.id)
       .filter((id) => !asked.has(id) && (selection.properties.length === 0 || selection.properties.includes(id)));
     for (const id of properties) asked.add(id);

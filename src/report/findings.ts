@@ -43,7 +43,7 @@ function cellsOf(protocol: Protocol): Cell[] {
         const program = protocol.record({ variant, scenario, switches });
         const special = Object.entries(switches).filter(([name, value]) => protocol.switches[name]!.default !== value);
         const place = special.length === 0 ? "" : `@${special.map(([name, value]) => `${name}=${value}`).join(",")}`;
-        return (program?.properties ?? []).map(
+        return (program?.properties ?? []).filter((p) => !p.implied).map(
           (p): Cell => ({
             variant,
             scenario,

@@ -7,7 +7,7 @@ import { nearest } from "./nearest.ts";
 import { type Big, bklFact } from "./primitives/blocking.ts";
 import { emitExitChecks } from "./primitives/held.ts";
 import type { Expectation, FindingKind, Program, PropertyDecl, Site, ThreadDecl } from "./program.ts";
-import type { Property } from "./properties.ts";
+import { dataRace, type Property } from "./properties.ts";
 import { callSite, type FunctionSource, Recording, recording, recordWith } from "./recording.ts";
 import type { Type } from "./types.ts";
 import type { Value } from "./value.ts";
@@ -334,6 +334,11 @@ export class Protocol {
             site: p.site,
           }),
         );
+      // Claims of protection are checked whether or not a scenario asks for races.
+      if (!properties.some((p) => p.id === dataRace.id)) {
+        const { id, kind, message, trigger, site } = dataRace;
+        properties.push({ id, check: dataRace.check(), kind, message, trigger, implied: true, site });
+      }
       r.finish();
       const expectations = this.expected
         .filter(

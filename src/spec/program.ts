@@ -333,6 +333,8 @@ export interface PropertyDecl {
   /** One sentence for the counterexample: what went wrong. */
   readonly message: string;
   readonly trigger: Trigger;
+  /** Nobody asked: whether claims of protection are true. Reported only where it is violated. */
+  readonly implied?: true;
   readonly site: Site;
 }
 

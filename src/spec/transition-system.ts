@@ -192,6 +192,8 @@ export interface SysProperty {
   readonly check: SysCheck;
   /** Indices into `marks`; reached if any is. */
   readonly trigger: { readonly marks: readonly number[]; readonly what: string };
+  /** Nobody asked: an engine adds an outcome only if it saw a violation on its way. */
+  readonly implied?: true;
   readonly site: Site;
 }
 

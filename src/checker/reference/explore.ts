@@ -38,7 +38,7 @@ interface Witness {
 export function explore(program: Program, options: ReferenceOptions = {}): ReferenceExploration {
   const started = performance.now();
   const interpreter = new Interpreter(program);
-  const properties = program.properties.filter((p) => options.properties?.includes(p.id) ?? true);
+  const properties = program.properties.filter((p) => options.properties?.includes(p.id) ?? !p.implied);
   const witnesses = new Map<string, Witness>();
   let modelError: Witness | undefined;
 

@@ -162,7 +162,9 @@ export class Interpreter {
     // With one CPU and no preemption nothing comes between two tasks' accesses.
     this.#races =
       program.scheduler !== "one-cpu" &&
-      program.properties.some(({ check }) => check.c === "findings" && check.kinds.includes("data-race"));
+      program.properties.some(
+        ({ check, implied }) => !implied && check.c === "findings" && check.kinds.includes("data-race"),
+      );
     this.#vars = new Map(program.vars.map((v) => [v.name, v]));
     this.#pools = new Map(program.pools.map((p) => [p.name, p]));
     const marks: string[] = [];

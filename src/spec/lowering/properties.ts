@@ -168,6 +168,7 @@ export function lowerProperty(property: PropertyDecl, context: PropertyContext):
     kind,
     message,
     check: lowerCheck(property.check, site, context),
+    ...(property.implied ? { implied: true } : {}),
     trigger: { marks: trigger.marks.map((name) => context.marks.intern(name)), what: trigger.what },
     site,
   };

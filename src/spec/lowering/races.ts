@@ -16,7 +16,7 @@ const KIND = "data-race";
 
 /** Whether some property asks for data races. */
 export function asksForRaces(properties: Program["properties"]): boolean {
-  return properties.some(({ check }) => check.c === "findings" && check.kinds.includes(KIND));
+  return properties.some(({ check, implied }) => !implied && check.c === "findings" && check.kinds.includes(KIND));
 }
 
 /** The programs with race findings added to their code, and to the table. */
