@@ -12,7 +12,7 @@ export type SolverOption = "smt" | "keep-smt" | "depth";
 export const ENGINE_OPTIONS: Readonly<Record<EngineName, ReadonlySet<EngineOption>>> = {
   explicit: new Set(["workers", "memory", "no-reduction", "checkpoint", "resume"]),
   symbolic: new Set(["memory", "no-reduction"]),
-  smt: new Set(["memory", "smt", "keep-smt", "depth"]),
+  smt: new Set(["workers", "memory", "smt", "keep-smt", "depth"]),
   // It never reduces anything and always finishes the graph, so asking for the exact graph is asking for what it does.
   reference: new Set(["no-reduction"]),
 };

@@ -8,6 +8,7 @@ import { type ConcreteState, edges, initialState, replay, stateVector } from "./
 import type { Encoding } from "./encode.ts";
 import type { Goal, Question } from "./goal.ts";
 import { check, prelude, type SolverChoice, type SolverSession, values } from "./solver.ts";
+import type { Term } from "./term.ts";
 import type { Theory } from "./theory.ts";
 import { Unrolling } from "./unrolling.ts";
 
@@ -16,6 +17,8 @@ export interface BoundedOptions {
   readonly candidates: number;
   /** Partial order reduction. */
   readonly reduction: boolean;
+  /** What is known of the states reached by so many steps, and spares the solver finding it out. */
+  readonly known?: ((steps: number) => Term) | undefined;
 }
 
 /** Steps named by selectors, as a schedule; the choices of a step are those of the location it starts from. */
@@ -55,6 +58,7 @@ export class BoundedSearch {
   private started = false;
   private readonly setup: string;
   private readonly weak: boolean;
+  private readonly theory: Theory;
   /** States already judged, by question: they need no second judgement at a greater depth. */
   private readonly judged = new Map<Question, Map<string, readonly number[]>>();
 
@@ -69,6 +73,7 @@ export class BoundedSearch {
     stage: "first" | "last" = "first",
   ) {
     this.weak = stage === "last";
+    this.theory = theory;
     this.encoding = encoding;
     this.session = session;
     this.goals = goals;
@@ -82,22 +87,28 @@ export class BoundedSearch {
     this.setup = prelude(session, choice, theory.name === "integers" ? "ALL" : "QF_BV");
   }
 
+  private declareState(k: number): string {
+    const known = this.options.known?.(k) ?? this.encoding.terms.true;
+    const lemma = this.theory.print(known, (name) => `${name}@${k}`);
+    return `${this.unrolling.declareState(k)}\n(define-fun |known before @${k}| () Bool\n ${lemma})`;
+  }
+
   /** Settles the next depth, or finds that there is none. */
   async next(deadline: number): Promise<void> {
     const k = this.depth + 1;
     if (!this.started) {
       this.started = true;
       const start = this.unrolling.stateIs(0, this.encoding.initial);
-      await this.session.run(`${this.setup}\n${this.unrolling.declareState(0)}\n(assert ${start})`, deadline);
+      await this.session.run(`${this.setup}\n${this.declareState(0)}\n(assert ${start})`, deadline);
     } else {
       // The step is asserted under a literal, so that the session stays useful when there is no such step.
       const go = `go@${k - 1}`;
       const step = this.unrolling.stepName(k - 1);
       const order = k >= 2 && this.options.reduction ? this.unrolling.ordered(k - 2) : "true";
       const script = [
-        this.unrolling.declareState(k),
+        this.declareState(k),
         this.unrolling.declareStep(k - 1),
-        `(declare-const ${go} Bool)\n(assert (=> ${go} (and ${step} ${order})))`,
+        `(declare-const ${go} Bool)\n(assert (=> ${go} (and ${step} ${order} |known before @${k}|)))`,
       ];
       await this.session.run(script.join("\n"), deadline);
       const answer = await check(this.session, `(check-sat-assuming (${go}))`, deadline);

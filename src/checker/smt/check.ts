@@ -401,12 +401,17 @@ function exhausted(run: Run, depth: number, method: string): void {
   for (const g of run.agenda.goals) if (g.status.is === "open") g.status = { is: "unreachable", method };
 }
 
+function afterSteps({ sliced, encoding, known }: Run): (steps: number) => Term {
+  return (steps) => sliced.facts?.afterSteps?.(encoding, steps) ?? known;
+}
+
 /** Bounded model checking of the goals, depth by depth. */
 async function searchGoals(run: Run): Promise<void> {
   const { agenda, encoding, theory, options, open, deadline, reach } = run;
   const search = new BoundedSearch(encoding, theory, open("bmc"), options, agenda.goals, [], {
     candidates: 0,
     reduction: options.reduction ?? true,
+    known: afterSteps(run),
   });
   try {
     const last = options.depth ?? 100;
@@ -451,7 +456,11 @@ async function proveByInduction(run: Run): Promise<void> {
 async function searchCandidates(run: Run): Promise<void> {
   const { agenda, encoding, theory, options, open, deadline, reach } = run;
   const questions = agenda.questions;
-  const settings = { candidates: options.candidates ?? 64, reduction: options.reduction ?? true };
+  const settings = {
+    candidates: options.candidates ?? 64,
+    reduction: options.reduction ?? true,
+    known: afterSteps(run),
+  };
   const beyond = (depth: number): boolean => reach.diameter !== undefined && depth >= reach.diameter.depth;
   const search = new BoundedSearch(encoding, theory, open("candidates"), options, [], questions, settings);
   while (!search.exhausted && !beyond(search.depth)) {

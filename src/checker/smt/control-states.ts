@@ -48,6 +48,7 @@ export function controlStates(encoding: Encoding): Invariant | undefined {
   for (const i of spoken) first.sets[i] = bitOf(state[i] as Term, initial[i] ?? 0);
   const reached = new Map<string, ControlState>([[first.at.join(), first]]);
   const queue: ControlState[] = [first];
+  const successors = new Map<ControlState, Set<ControlState>>();
   const arrive = (from: ControlState, step: StepOf, fired: Fired): void => {
     const at = from.at.map((l, t) => (t === step.leaf.thread ? step.target : l));
     const key = at.join();
@@ -57,6 +58,8 @@ export function controlStates(encoding: Encoding): Invariant | undefined {
       reached.set(key, to);
       queue.push(to);
     }
+    const next = successors.get(from) ?? new Set();
+    successors.set(from, next.add(to));
     let grown = false;
     for (const i of spoken) {
       const old = to.sets[i] ?? 0;
@@ -103,7 +106,7 @@ export function controlStates(encoding: Encoding): Invariant | undefined {
     for (const c of all) byLocation.set(c.at[t] ?? 0, [...(byLocation.get(c.at[t] ?? 0) ?? []), c]);
     return new Map([...byLocation].map(([l, list]) => [l, singles(list)]));
   });
-  const invariant = (other: Encoding): Term => {
+  const describeAll = (other: Encoding, list: readonly ControlState[]): Term => {
     const { terms } = other;
     const named = new Map(other.state.map((s) => [s.name, s]));
     /** What is known where the first threads are settled, beyond what was known before. */
@@ -129,12 +132,21 @@ export function controlStates(encoding: Encoding): Invariant | undefined {
         ...[...below].map(([inside, at]) => terms.implies(among(terms, pc, rising(at)), inside)),
       );
     };
-    return describe(all, 0, []);
+    return list.length === 0 ? terms.false : describe(list, 0, []);
+  };
+  const layers: (readonly ControlState[])[] = [[first]];
+  const layer = (steps: number): readonly ControlState[] => {
+    for (let k = layers.length; k <= steps; k++) {
+      const from = layers[k - 1] as readonly ControlState[];
+      layers.push([...new Set(from.flatMap((c) => [...(successors.get(c) ?? [])]))]);
+    }
+    return layers[steps] as readonly ControlState[];
   };
   return {
     constant: (name) => constants.get(name),
     dead: (leaf) => dead.has(leafKey(leaf)),
     here: (t, l) => here[t]?.get(l) ?? new Map(),
-    invariant,
+    invariant: (other) => describeAll(other, all),
+    afterSteps: (other, steps) => describeAll(other, layer(steps)),
   };
 }

@@ -47,6 +47,8 @@ export interface Facts {
 export interface Invariant extends Facts {
   /** Over the symbols of an encoding of the same system; what it says of symbols that are not there is left out. */
   readonly invariant: (encoding: Encoding) => Term;
+  /** What holds of every state reached by exactly so many steps; absent where that is not known. */
+  readonly afterSteps?: (encoding: Encoding, steps: number) => Term;
 }
 
 export interface Encoding {

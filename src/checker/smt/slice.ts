@@ -36,6 +36,7 @@ function both(a: Invariant, b: Invariant): Invariant {
     dead: (leaf) => a.dead(leaf) || b.dead(leaf),
     here: (thread, location) => new Map([...a.here(thread, location), ...b.here(thread, location)]),
     invariant: (encoding) => encoding.terms.and(a.invariant(encoding), b.invariant(encoding)),
+    ...(b.afterSteps && { afterSteps: b.afterSteps }),
   };
 }
 
