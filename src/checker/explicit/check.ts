@@ -63,6 +63,8 @@ export interface Plan {
   readonly states?: number;
   /** States between two looks at the clock. */
   readonly slice?: number;
+  /** Characters a branch of generated code may have before it becomes a function. */
+  readonly branchText?: number;
 }
 
 class Run {
@@ -117,6 +119,7 @@ class Run {
       masks,
       orbits: this.#orbits,
       internal: this.#internal,
+      branchText: plan.branchText,
     });
     const total = system.threads.length + this.#goals.length;
     const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];

@@ -9,14 +9,20 @@
  */
 import type { SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
 import { canonicalCode } from "./canonical-code.ts";
-import { CodeWriter, type Scope } from "./expression-code.ts";
+import { CodeWriter, Outlined, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
 import type { Orbit } from "./symmetry.ts";
 
 /** Threads and goals per mask word. */
 export const GROUP = 30;
-/** Generated text of one function; well below V8's limit, by measurement. */
+/**
+ * Characters of the generated text of one function, for states passed as arguments and for wider ones, whose code
+ * has up to 1.6 bytes of bytecode a character; below V8's limit, which a test measures.
+ */
 const CHUNK_TEXT = 40_000;
+const WIDE_CHUNK_TEXT = 30_000;
+/** Characters of a branch within a function. */
+const BRANCH_TEXT = 12_000;
 const CHUNK_LOCATIONS = 96;
 /** States of up to this many words are passed to the thread functions as arguments. */
 const ARGUMENT_WORDS = 4;
@@ -32,6 +38,8 @@ export interface Question {
   readonly orbits: readonly Orbit[];
   /** Per thread and location: its step runs at once after the one before it. */
   readonly internal?: readonly (readonly boolean[])[];
+  /** Characters a branch of generated code may have within a function; absent: what suits V8. */
+  readonly branchText?: number | undefined;
 }
 
 /** The tables. A table slot is 0 or the number of a state plus 1. */
@@ -151,6 +159,8 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const groupMasks = range(groups).map((g) => maskOf(Math.min(GROUP, bitsTotal - g * GROUP)));
   const internal = question.internal ?? [];
   const out: string[] = [];
+  const outlined = new Outlined(question.branchText ?? BRANCH_TEXT);
+  const chunkText = asArguments ? CHUNK_TEXT : WIDE_CHUNK_TEXT;
 
   /** The text of a function over one state; `body` may use the words it asks of the writer. */
   const overState = (name: string, params: string, body: (writer: CodeWriter) => void): string => {
@@ -199,7 +209,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       const cases: { location: number; text: string }[] = [];
       program.locations.forEach((location, l) => {
         if (inner && !internal[t]![l]) return;
-        const writer = new CodeWriter(layout);
+        const writer = new CodeWriter(layout, outlined);
         if (question.masks && kind === "busy" && location.ended) {
           writer.out.push(`E${Math.floor(t / GROUP)}|=${1 << (t % GROUP)};`);
         }
@@ -209,7 +219,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
           const guard = action.guard === undefined ? "true" : writer.bool(scope, action.guard);
           if (guard === "false") continue;
           writer.out.push(guard === "true" ? "{" : `if(${guard}){`);
-          writer.code(scope, action.code, action.optional, emit(writer, t, inner));
+          writer.branch(scope, action.code, action.optional, emit(writer, t, inner), location.actions.length);
           writer.out.push("}");
         }
         if (writer.out.length === 0) return;
@@ -224,7 +234,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       let size = Number.POSITIVE_INFINITY;
       for (const { location, text } of cases) {
         const current = chunks.at(-1);
-        if (current === undefined || size + text.length > CHUNK_TEXT || current.text.length >= CHUNK_LOCATIONS) {
+        if (current === undefined || size + text.length > chunkText || current.text.length >= CHUNK_LOCATIONS) {
           chunks.push({ first: location, text: [text] });
           size = text.length;
         } else {
@@ -464,6 +474,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     "const {found:foundHook,broken,restBroken,stuck,grow}=hooks;",
     "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c<0?~c:c);}}",
     ...out,
+    ...outlined.functions,
     `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
       `room=min(P.length,floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,

@@ -50,15 +50,42 @@ function extract(field: Field, word: string): string {
   return field.base === 0 ? `(${text})` : `((${text})+(${field.base}))`;
 }
 
+/**
+ * Branches that became functions of their own, because V8 does not optimise functions that are too large. A code tree
+ * can be large where a loop over an array runs within one step.
+ */
+export class Outlined {
+  readonly functions: string[] = [];
+  /** Characters a branch may have where it stands. */
+  readonly limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** The statement that stands for `text`, statements of a function of a thread; all they assign to is `n`. */
+  call(text: string): string {
+    const named = new Set(text.match(/\b(?:[wx]\d+|p)\b/g) ?? []);
+    for (const [, declared = ""] of text.matchAll(/\bconst (x\d+)=/g)) named.delete(declared);
+    const args = ["n", "c", ...named].join(",");
+    const name = `o${this.functions.length}`;
+    this.functions.push(`function ${name}(${args}){${text}return n;}`);
+    return `n=${name}(${args});`;
+  }
+}
+
 export class CodeWriter {
   readonly out: string[] = [];
   /** Words whose incoming value the text uses. */
   readonly used = new Set<number>();
   readonly #layout: Layout;
+  readonly #outlined: Outlined | undefined;
   #fresh = 0;
 
-  constructor(layout: Layout) {
+  /** With `outlined`, large branches of code trees are put there. */
+  constructor(layout: Layout, outlined?: Outlined) {
     this.#layout = layout;
+    this.#outlined = outlined;
   }
 
   scope(thread: number, location: number): Scope {
@@ -300,17 +327,32 @@ export class CodeWriter {
         this.code(scope, c === "true" ? end.then : end.else, optional, leaf);
       } else {
         this.out.push(`if(${c}){`);
-        this.code(this.fork(scope), end.then, optional, leaf);
+        this.branch(this.fork(scope), end.then, optional, leaf);
         this.out.push("}else{");
-        this.code(this.fork(scope), end.else, optional, leaf);
+        this.branch(this.fork(scope), end.else, optional, leaf);
         this.out.push("}");
       }
     } else {
       for (const way of end.ways) {
         this.out.push("{");
-        this.code(this.fork(scope), way.code, optional || way.optional, leaf);
+        this.branch(this.fork(scope), way.code, optional || way.optional, leaf, end.ways.length);
         this.out.push("}");
       }
     }
+  }
+
+  /** As `code`, for a tree that is one of `siblings` in a row and may become a function of its own. */
+  branch(
+    scope: Scope,
+    code: SysCode,
+    optional: boolean,
+    leaf: (scope: Scope, optional: boolean, error: number) => void,
+    siblings = 1,
+  ): void {
+    const start = this.out.length;
+    this.code(scope, code, optional, leaf);
+    if (this.#outlined === undefined) return;
+    const text = this.out.splice(start).join("");
+    this.out.push(text.length > this.#outlined.limit / siblings ? this.#outlined.call(text) : text);
   }
 }
