@@ -1,5 +1,5 @@
 import { check } from "../../src/checker/explicit/check.ts";
-import { explore } from "../../src/checker/reference/index.ts";
+import { explore, replay } from "../../src/checker/reference/index.ts";
 import {
   atomically,
   dataRace,
@@ -133,4 +133,28 @@ test("one step is never a race with itself", async () => {
       () => {},
     ),
   ).toBe("holds");
+});
+
+test("a false claim is found where nobody asks for races, and only that", async () => {
+  const outcomes = async (body: () => void) => {
+    const p = protocol("p", {
+      title: "p",
+      source: "test",
+      variants: [{ id: "v", title: "v" }],
+      scenarios: [{ id: "s", title: "s", properties: [], threads: () => [thread("a", body), thread("b", body)] }],
+    });
+    const program = p.record({ variant: "v", scenario: "s" })!;
+    const found = (
+      await check(lower(program), { properties: [], reduction: true, timeout: 60, memory: 2 ** 30, workers: 1 })
+    ).outcomes;
+    for (const o of found) {
+      if (o.verdict !== "violated") continue;
+      const again = replay(program, o.schedule, o.property);
+      expect(again.fits && again.violates).toBe(true);
+    }
+    return found.map((o) => `${o.property} ${o.verdict}`);
+  };
+  expect(await outcomes(() => write(n, 1, { under: m }))).toEqual(["data-race violated"]);
+  expect(await outcomes(locked(() => write(n, 1, { under: m })))).toEqual([]);
+  expect(await outcomes(() => write(n, 1))).toEqual([]);
 });

@@ -377,7 +377,10 @@ class Run {
       }
       return this.#holds(p, errors);
     });
-    return outcomes;
+    const implied = this.#system.properties
+      .filter((p) => p.implied && !this.#properties.includes(p))
+      .flatMap((p) => this.#violation(p, lost) ?? []);
+    return [...outcomes, ...implied];
   }
 
   /** What is left of the budgets for a second search. */
