@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   show: async () => (await import("./show.ts")).show,
   replay: async () => (await import("./replay.ts")).replay,
   explore: async () => (await import("./explore.ts")).explore,
+  prove: async () => (await import("./prove.ts")).prove,
   certify: async () => (await import("./certify.ts")).certify,
   simulate: async () => (await import("./simulate.ts")).simulate,
   export: async () => (await import("./export.ts")).exportCommand,

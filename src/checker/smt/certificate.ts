@@ -134,7 +134,10 @@ export function writeCertificate(folder: string, of: Slice, goals: readonly Goal
       .slice(0, 120);
   const directory = join(folder, ...[system.protocol, system.variant, system.scenario].map((part) => slug([part])));
   mkdirSync(directory, { recursive: true });
-  const file = join(directory, `${slug(goals.map((g) => g.name))}.${slug(settings)}.smt2`.replace("..", "."));
+  const file = join(
+    directory,
+    `${[slug(goals.map((g) => g.name)), slug(settings)].filter((part) => part !== "").join(".")}.smt2`,
+  );
   writeFileSync(file, certificateText(about, clauses, step, invariant));
   return file;
 }

@@ -27,10 +27,9 @@ interface ControlState {
   waiting: boolean;
 }
 
-/** @returns undefined where there are too many control states, or variables without bounds */
+/** @returns undefined where there are too many control states */
 export function controlStates(encoding: Encoding): Invariant | undefined {
   const { system, state, initial, pcs } = encoding;
-  if (state.some((s) => !Number.isFinite(s.lo) || !Number.isFinite(s.hi))) return undefined;
   const isPc = new Set(pcs);
   const spoken = state.flatMap((s, i) => (tracked(s) && !isPc.has(s) ? [i] : []));
   const known = new Set(spoken);

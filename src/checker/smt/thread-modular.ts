@@ -38,10 +38,9 @@ interface Place {
   meetings: number;
 }
 
-/** @returns undefined where the analysis is given up for its size, or the system has variables without bounds */
+/** @returns undefined where the analysis is given up for its size */
 export function threadModular(encoding: Encoding): Invariant | undefined {
   const { system, state, initial } = encoding;
-  if (state.some((s) => !Number.isFinite(s.lo) || !Number.isFinite(s.hi))) return undefined;
   const threads = system.threads.map((_, t) => t);
   const { pcs } = encoding;
   const threadOfPc = new Map(pcs.map((s, t) => [s, t]));

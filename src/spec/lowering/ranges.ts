@@ -25,6 +25,9 @@ const TRUTH: Interval = { lo: 0, hi: 1 };
 function wrapped(...values: readonly number[]): Interval {
   const lo = Math.min(...values);
   const hi = Math.max(...values);
+  // Of integers without bounds, which do not wrap either.
+  if (!Number.isFinite(lo) || !Number.isFinite(hi))
+    return { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
   return lo < INT.lo || hi > INT.hi ? INT : { lo, hi };
 }
 

@@ -28,6 +28,9 @@ const INT_MAX = 2 ** 31 - 1;
 export function rangeOf(domain: Domain, pools: ReadonlyMap<string, number>, program: Program, site?: Site): ValueRange {
   switch (domain.d) {
     case "int":
+      // Without bounds: no model declares it so, but a proof for any number of threads may.
+      if (domain.lo === Number.NEGATIVE_INFINITY && domain.hi === Number.POSITIVE_INFINITY)
+        return { lo: domain.lo, hi: domain.hi, values: { of: "int" } };
       if (!(Number.isInteger(domain.lo) && Number.isInteger(domain.hi) && domain.lo <= domain.hi))
         throw new ModelError(`The range ${domain.lo}..${domain.hi} is empty or not of integers: write lo <= hi.`, site);
       if (domain.lo < INT_MIN || domain.hi > INT_MAX)

@@ -1,0 +1,71 @@
+import { resolve } from "node:path";
+import { ENOUGH, proveForAnyNumber, withMembers } from "../../../src/checker/smt/any-number.ts";
+import { encode } from "../../../src/checker/smt/encode.ts";
+import { threadModular } from "../../../src/checker/smt/thread-modular.ts";
+import { loadModel } from "../../../src/load/load-model.ts";
+import { lower } from "../../../src/spec/lowering/lower.ts";
+import type { Program } from "../../../src/spec/program.ts";
+
+const { protocol } = await loadModel(resolve("models/loop-partscan/protocol.ts"));
+const waitScan = (await loadModel(resolve("models/wait-scan/protocol.ts"))).protocol;
+
+function scenario(variant: string): Program {
+  const program = protocol.record({ variant, scenario: "set-status-vs-open" });
+  if (program === null) throw new Error(`no scenario for ${variant}`);
+  return program;
+}
+
+const holds = (variant: string): string[] =>
+  proveForAnyNumber(scenario(variant), "udev", ["lock-discipline", "atomic-sleep", "no-ebusy", "deadlock"]).flatMap(
+    (a) => (a.verdict === "holds" ? [a.property] : []),
+  );
+
+test("loop-partscan, any number of udevs: nobody unlocks what he does not hold once lo_release returns early", () => {
+  expect(holds("lei-2015")).toEqual(["atomic-sleep"]);
+  expect(holds("lei-2015-return")).toEqual(["lock-discipline", "atomic-sleep"]);
+});
+
+test("loop-partscan, any number of udevs: since v4.2 no reread ends with -EBUSY", () => {
+  expect(holds("v4.0")).toEqual(["lock-discipline", "atomic-sleep"]);
+  expect(holds("v4.2")).toEqual(["lock-discipline", "atomic-sleep", "no-ebusy"]);
+  expect(holds("v5.0")).toEqual(["lock-discipline", "atomic-sleep", "no-ebusy"]);
+});
+
+test("the invariant says who has which lock where", () => {
+  const [answer] = proveForAnyNumber(scenario("v4.2"), "udev", ["lock-discipline"]);
+  if (answer?.verdict !== "holds") throw new Error("not proved");
+  expect(answer.because.some((line) => /^each udev has .*bd_mutex at .*mutex_unlock/.test(line))).toBe(true);
+});
+
+/** The findings that the invariant with so many members leaves possible. */
+function possible(program: Program, members: number): string[] {
+  const system = lower(withMembers(program, "udev", members));
+  const whole = encode(system);
+  const facts = threadModular(whole);
+  if (facts === undefined) throw new Error("too large");
+  const left = encode(system, facts).leaves.flatMap((leaf) => leaf.findings.map((f) => system.findings[f]));
+  return [...new Set(left.map((f) => `${f?.kind} ${f?.message}`))].sort();
+}
+
+test.each(["lei-2015", "v5.19"])("%s: more members change nothing, fewer are no worse", (variant) => {
+  const program = scenario(variant);
+  const three = possible(program, ENOUGH);
+  expect(three.length).toBeGreaterThan(0);
+  expect(possible(program, ENOUGH + 1)).toEqual(three);
+  expect(possible(program, ENOUGH + 2)).toEqual(three);
+  for (const fewer of [1, 2]) {
+    for (const finding of possible(program, fewer)) expect(three).toContain(finding);
+  }
+});
+
+test("a thread that is not like any other is refused", () => {
+  const program = waitScan.record({ variant: "before", scenario: "probe-vs-wait" });
+  if (program === null) throw new Error("no scenario");
+  expect(proveForAnyNumber(program, "driver1", ["lock-discipline"])).toEqual([
+    {
+      property: "lock-discipline",
+      verdict: "inconclusive",
+      reason: "threads of class driver1 cannot stand for any number of them: one of them is singled out",
+    },
+  ]);
+});
