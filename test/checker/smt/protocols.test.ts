@@ -1,0 +1,111 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { check as explicit } from "../../../src/checker/explicit/check.ts";
+import { certify } from "../../../src/checker/smt/certificate.ts";
+import { check, type SmtOptions } from "../../../src/checker/smt/check.ts";
+import { nativeSolver } from "../../../src/checker/smt/solver.ts";
+import type { Outcome } from "../../../src/checker/verdict.ts";
+import { loadModel } from "../../../src/load/load-model.ts";
+import { lower } from "../../../src/spec/lowering/lower.ts";
+import type { SysCode, TransitionSystem } from "../../../src/spec/transition-system.ts";
+import {
+  act,
+  bin,
+  end,
+  error,
+  goto,
+  load,
+  loc,
+  num,
+  program,
+  property,
+  set,
+  systemOf,
+  thread,
+  variable,
+} from "./systems.ts";
+
+const fast: SmtOptions = nativeSolver("z3") === undefined ? { solver: "wasm" } : { solver: "native", command: "z3" };
+
+const { protocol } = await loadModel(resolve("models/loop-partscan/protocol.ts"));
+
+function system(variant: string, scenario: string): TransitionSystem {
+  const recorded = protocol.record({ variant, scenario });
+  if (recorded === null) throw new Error(`no ${variant} ${scenario}`);
+  return lower(recorded);
+}
+
+const short = (o: Outcome): string =>
+  `${o.property} ${o.verdict}${o.verdict === "violated" ? ` ${o.schedule.steps.length} ${o.depthExact}` : ""}`;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "smt-protocols-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test.each([
+  ["v4.0", "set-status-vs-open"],
+  ["v4.2", "set-status-vs-open"],
+  ["v4.2", "set-status-vs-open-vs-remove"],
+])(
+  "loop-partscan %s %s: the same verdicts and depths as the explicit engine",
+  async (variant, scenario) => {
+    const s = system(variant, scenario);
+    const properties = s.properties.filter((p) => p.check.c !== "temporal").map((p) => p.id);
+    const asked = { properties, timeout: 60 };
+    const mine = await check(s, { ...asked, ...fast, certificates: folder });
+    const other = await explicit(s, { ...asked, reduction: true, memory: 2 ** 28, workers: 1 });
+    expect(mine.outcomes.map(short).sort()).toEqual(other.outcomes.map(short).sort());
+  },
+  120_000,
+);
+
+const second = nativeSolver("cvc5") === undefined ? undefined : ({ solver: "native", command: "cvc5" } as const);
+(second === undefined ? test.skip : test)(
+  "the proofs of loop-partscan are accepted by a second solver",
+  async () => {
+    const beside = join(folder, "loop-partscan", "v4.2", "set-status-vs-open");
+    const files = readdirSync(beside);
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) expect([file, (await certify(join(beside, file), second)).valid]).toEqual([file, true]);
+  },
+  120_000,
+);
+
+/** Nine threads that each pick one of sixteen values, and one that errs for a single one of the combinations. */
+function manyChoices(): TransitionSystem {
+  const pick = (v: number): SysCode => ({
+    ops: [],
+    end: {
+      k: "choose",
+      ways: Array.from({ length: 16 }, (_, n) => ({ code: goto(1, set(v, num(n))), optional: false, name: `${n}` })),
+    },
+  });
+  const count = 9;
+  const matches = Array.from({ length: count }, (_, v) => bin("==", load(v), num((v * 7 + 3) % 16)));
+  const all = matches.reduce((a, b) => bin("&&", a, b));
+  const pickers = Array.from({ length: count }, (_, v) => program(`p${v}`, [loc([act(undefined, pick(v))]), end]));
+  return systemOf({
+    vars: pickers.map((_, v) => variable(`v${v}`, 0, 15)),
+    programs: [...pickers, program("watch", [loc([act(all, error(0)), act({ e: "not", a: all }, goto(0))]), end])],
+    threads: [...pickers, { cls: "watch" }].map((p, i) => thread(p.cls, i)),
+    findings: [{ kind: "bug-on", message: "BUG", error: true, site: { file: "m.ts", line: 1, column: 1 }, fn: "f" }],
+    properties: [property("memory-safety", { c: "findings", findings: [0] })],
+  });
+}
+
+test("bounded search finds a bug where the explicit engine has too many states to come near it", async () => {
+  const s = manyChoices();
+  const budget = { properties: ["memory-safety"], reduction: true, timeout: 3, memory: 2 ** 28, workers: 1 };
+  expect((await explicit(s, budget)).outcomes[0]).toMatchObject({ verdict: "inconclusive" });
+  const found = await check(s, { properties: ["memory-safety"], timeout: 60, method: "bmc", ...fast });
+  // Eight picks (one of the values is there from the start), and the step that errs.
+  const steps = 9 - Array.from({ length: 9 }, (_, v) => (v * 7 + 3) % 16).filter((n) => n === 0).length + 1;
+  expect(found.outcomes[0]).toMatchObject({
+    verdict: "violated",
+    depthExact: true,
+    schedule: { steps: { length: steps } },
+  });
+}, 120_000);

@@ -1,0 +1,157 @@
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const BIN = join(process.cwd(), "bin", "lockstep.js");
+const ABBA = join(process.cwd(), "test", "cli", "models", "abba.ts");
+const WAIT_SCAN = join(process.cwd(), "models", "wait-scan", "protocol.ts");
+
+let directory: string;
+beforeAll(() => {
+  directory = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-smt-")));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function lockstep(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], {
+    cwd: directory,
+    encoding: "utf8",
+    env: { ...process.env, CI: "1", NO_COLOR: "1" },
+    timeout: 60_000,
+  });
+  return { status, stdout, stderr };
+}
+
+/** A program that behaves like a solver, after a fashion. */
+function fake(name: string, script: string): string {
+  const file = join(directory, name);
+  mkdirSync(join(file, ".."), { recursive: true });
+  writeFileSync(file, `#!/bin/sh\n${script}\n`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+function certificates(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((f) => f.endsWith(".smt2"))
+    .map((f) => join(folder, f));
+}
+
+test("check --engine smt: verdicts, queries on request, and proofs beside the traces that certify accepts", () => {
+  const run = lockstep("check", ABBA, "--engine", "smt", "--keep-smt", "queries", "--out", "out");
+  expect([run.status, run.stderr]).toEqual([0, ""]);
+  expect(readdirSync(join(directory, "queries")).length).toBeGreaterThan(0);
+  expect(existsSync(join(directory, "out", "abba/crossed/one-each/deadlock.itf.json"))).toBe(true);
+  const [proof] = certificates(join(directory, "out"));
+  if (proof === undefined) throw new Error("no proof was kept");
+  const certified = lockstep("certify", proof);
+  expect([certified.status, certified.stderr]).toEqual([0, ""]);
+  expect(certified.stdout).toMatch(/^Lockstep certificate: abba[\s\S]*inductive: unsat[\s\S]*certified\n$/);
+
+  const broken = join(directory, "broken.smt2");
+  const everythingBad = readFileSync(proof, "utf8").replace(
+    /\(define-fun Bad \(\) Bool\n([\s\S]*?)\)\n\(define-fun/,
+    "(define-fun Bad () Bool\n (or true $1))\n(define-fun",
+  );
+  writeFileSync(broken, everythingBad);
+  const bad = lockstep("certify", broken);
+  expect([bad.status, bad.stdout.split("\n").at(-2)]).toEqual([1, "not certified: all three answers must be unsat"]);
+  const other = lockstep("certify", ABBA);
+  expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("is no certificate")]);
+  expect(lockstep("certify", "nothing.smt2")).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("no such file"),
+  });
+}, 120_000);
+
+test("prove: any number of threads, and which classes there are", () => {
+  const cell = ["prove", WAIT_SCAN, "--variant", "before", "--scenario", "probe-vs-wait"];
+  expect(lockstep(...cell, "--any-number", "driver1")).toMatchObject({
+    // The early return that the scenario itself shows is a violation for every number.
+    status: 1,
+    stdout: expect.stringMatching(
+      /no-early-return: violated[\s\S]*singled out|singled out[\s\S]*no-early-return: violated/,
+    ),
+  });
+  expect(lockstep(...cell, "--any-number", "drivers")).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("no threads are of class drivers; there are"),
+  });
+  expect(lockstep(...cell)).toMatchObject({ status: 2, stderr: expect.stringContaining("--any-number driver1") });
+});
+
+test.each([
+  [["--smt", "native"], "add --engine smt"],
+  [["--engine", "explicit", "--depth", "5"], "--depth has an effect only on the SMT engine"],
+  [["--engine", "smt", "--no-reduction"], "--no-reduction has no effect on the engine smt"],
+  [["--engine", "smt", "--memory", "100"], "--memory has an effect on the engine smt only with a native z3"],
+  [["--engine", "smt", "--smt", "yices"], "expected wasm, native, z3, cvc5"],
+  [["--engine", "smt", "--smt", "./no/z3"], "the SMT solver ./no/z3 cannot be run: install it"],
+  [["--engine", "smt", "--depth", "0"], "expected a whole number of steps above 0"],
+])("refused: %j", (args, message) => {
+  const run = lockstep("check", ABBA, ...args);
+  expect([run.status, run.stderr]).toEqual([2, expect.stringContaining(message)]);
+});
+
+test("a native solver that is too old is named with what to install", () => {
+  const old = fake("old/z3", 'echo "Z3 version 4.4.1 - 64 bit"');
+  const run = lockstep("check", ABBA, "--engine", "smt", "--smt", old);
+  expect([run.status, run.stderr]).toEqual([2, expect.stringContaining("too old: install z3 4.8.8 or later")]);
+});
+
+test.each([
+  ["crashes", "exit 3", "ended (code 3)"],
+  [
+    "answers unknown",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
+    'while read -r line; do case "$line" in "(echo "*) echo "unknown"; echo "${line#(echo }" | tr -d "\\")";; esac; done',
+    "unknown",
+  ],
+  ["runs out of memory", 'read -r line; echo "(error \\"out of memory\\")"; exit 1', "memory"],
+])(
+  "a solver that %s leaves things open, with the reason",
+  (_, script, reason) => {
+    const solver = fake(`bad-${reason.length}/solver`, script);
+    const run = lockstep(
+      "check",
+      ABBA,
+      "--engine",
+      "smt",
+      "--smt",
+      solver,
+      "--timeout",
+      "20",
+      "--property",
+      "deadlock",
+      "--variant",
+      "crossed",
+      "--out",
+      "bad",
+    );
+    expect([run.status, run.stdout.replace(/\s+/g, " ")]).toEqual([
+      expect.any(Number),
+      expect.stringContaining(reason),
+    ]);
+    expect([1, 3]).toContain(run.status);
+  },
+  60_000,
+);
+
+test.each(["smt", "symbolic"])("a temporal property asked for by name is refused by the engine %s", (engine) => {
+  const run = lockstep("check", WAIT_SCAN, "--engine", engine, "--property", "bounded-wait");
+  expect([run.status, run.stderr]).toEqual([
+    2,
+    expect.stringContaining(`the engine ${engine} decides no temporal property`),
+  ]);
+});
