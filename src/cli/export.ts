@@ -1,5 +1,8 @@
 import { writeFileSync } from "node:fs";
-import { EXPORT_FORMATS } from "../report/export-formats.ts";
+import { NotExpressible } from "../export/promela.ts";
+import { EXPORT_FORMATS, type ExportOptions } from "../report/export-formats.ts";
+import { nearest } from "../spec/nearest.ts";
+import type { Program } from "../spec/program.ts";
 import { CELL_OPTIONS, loadCell } from "./cell.ts";
 import type { Command } from "./command.ts";
 import { UsageError } from "./usage-error.ts";
@@ -12,6 +15,7 @@ export const exportCommand: Command = {
   options: {
     ...CELL_OPTIONS,
     to: { type: "string", value: "FORMAT", what: Object.keys(EXPORT_FORMATS).join(", ") },
+    ltl: { type: "string", value: "P", what: "a temporal property to add as an ltl block (promela)" },
     output: { type: "string", value: "FILE", what: "write to a file; default: stdout" },
     "max-states": { type: "string", value: "N", what: `largest graph to draw (dot); default: ${DEFAULT_MAX_STATES}` },
   },
@@ -22,11 +26,26 @@ export const exportCommand: Command = {
     if (args.has("max-states") && format !== "dot")
       throw new UsageError(`--max-states has no effect on --to ${format}`);
     const maxStates = args.number("max-states", "a whole number above 0", true) ?? DEFAULT_MAX_STATES;
+    const property = args.text("ltl");
+    if (property !== undefined && format !== "promela") throw new UsageError(`--ltl has no effect on --to ${format}`);
     const { program } = await loadCell(args, exportCommand.usage);
-    const text = (await EXPORT_FORMATS[format]?.(program, { maxStates })) ?? "";
+    if (property !== undefined && !program.properties.some((p) => p.id === property)) {
+      const ids = program.properties.map((p) => p.id);
+      throw new UsageError(`the scenario has no property ${property}; nearest: ${nearest(property, ids).join(", ")}`);
+    }
+    const text = await exported(format, program, { maxStates, ...(property === undefined ? {} : { property }) });
     const file = args.text("output");
     if (file === undefined) process.stdout.write(text);
     else writeFileSync(file, text);
     return 0;
   },
 };
+
+async function exported(format: string, program: Program, options: ExportOptions): Promise<string> {
+  try {
+    return (await EXPORT_FORMATS[format]?.(program, options)) ?? "";
+  } catch (error) {
+    if (error instanceof NotExpressible) throw new UsageError(`--to ${format} cannot express this: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,14 +1,23 @@
 /** The formats of `export`: to add one, write a printer of a program and name it here. */
+import { promela } from "../export/promela.ts";
+import { lower } from "../spec/lowering/lower.ts";
 import type { Program } from "../spec/program.ts";
 import { graphAsDot } from "./dot.ts";
 
 export interface ExportOptions {
   /** Largest graph to print, where the format is one of the state graph. */
   readonly maxStates: number;
+  /** Id of a temporal property to put beside the model, where the format has a place for one. */
+  readonly property?: string;
 }
 
 export type ExportFormat = (program: Program, options: ExportOptions) => string | Promise<string>;
 
 export const EXPORT_FORMATS: Readonly<Record<string, ExportFormat>> = {
   dot: graphAsDot,
+  promela: (program, { property: id }) => {
+    const system = lower(program);
+    const property = system.properties.find((p) => p.id === id);
+    return promela(system, property === undefined ? {} : { property });
+  },
 };

@@ -43,15 +43,17 @@ function cellsOf(protocol: Protocol): Cell[] {
         const program = protocol.record({ variant, scenario, switches });
         const special = Object.entries(switches).filter(([name, value]) => protocol.switches[name]!.default !== value);
         const place = special.length === 0 ? "" : `@${special.map(([name, value]) => `${name}=${value}`).join(",")}`;
-        return (program?.properties ?? []).filter((p) => !p.implied).map(
-          (p): Cell => ({
-            variant,
-            scenario,
-            property: p.id,
-            expected: expectationOf(protocol, variant, scenario, p.id),
-            trace: `${protocol.id}/${variant}/${scenario}${place}/${p.id}.itf.json`,
-          }),
-        );
+        return (program?.properties ?? [])
+          .filter((p) => !p.implied)
+          .map(
+            (p): Cell => ({
+              variant,
+              scenario,
+              property: p.id,
+              expected: expectationOf(protocol, variant, scenario, p.id),
+              trace: `${protocol.id}/${variant}/${scenario}${place}/${p.id}.itf.json`,
+            }),
+          );
       });
     }),
   );

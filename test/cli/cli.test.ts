@@ -272,6 +272,18 @@ test("explore: moves come from a pipe", () => {
   expect(run.stdout).toMatchSnapshot();
 });
 
+test("export: Promela for SPIN, with or without a property that SPIN can decide", () => {
+  const cell = ["--variant", "jones-2007", "--scenario", "rescan-for-ever-vs-wait", "--to", "promela"];
+  const text = lockstep(["export", "wait-scan", ...cell]).stdout;
+  expect(text).toContain("proctype T1()");
+  const strong = lockstep(["export", "wait-scan", ...cell, "--ltl", "bounded-wait"]);
+  expect({ status: strong.status, message: strong.stderr }).toEqual({
+    status: 2,
+    message: expect.stringContaining("bounded-wait assumes strong fairness, SPIN has weak"),
+  });
+  expect(lockstep(["export", "wait-scan", ...cell, "--ltl", "bounded"]).stderr).toContain("nearest: bounded-wait");
+});
+
 test("export: the graph in Graphviz's language, refused when it is too large to draw", () => {
   const cell = ["--variant", "crossed", "--scenario", "one-each"];
   const dot = lockstep(["export", "abba", "--to", "dot", ...cell]).stdout;

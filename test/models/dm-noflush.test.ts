@@ -74,7 +74,9 @@ test("every variant has every scenario, and each asks what it should", () => {
   expect(protocol.scenarios.map((s) => s.id)).toEqual(Object.keys(SCENARIOS));
   for (const variant of VARIANTS) {
     for (const [scenario, properties] of Object.entries(SCENARIOS)) {
-      const asked = recorded(variant, scenario).properties.filter((p) => !p.implied).map((p) => p.id);
+      const asked = recorded(variant, scenario)
+        .properties.filter((p) => !p.implied)
+        .map((p) => p.id);
       const wanted = properties.filter((p) => variant !== "before" || !PATCHED_ONLY.includes(p));
       expect({ variant, scenario, asked }).toEqual({ variant, scenario, asked: wanted });
     }

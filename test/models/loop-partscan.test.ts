@@ -87,7 +87,9 @@ test("every variant has every scenario, and each asks what it should", () => {
   expect(protocol.scenarios.map((s) => s.id)).toEqual(Object.keys(SCENARIOS));
   for (const variant of VARIANTS) {
     for (const [scenario, own] of Object.entries(SCENARIOS)) {
-      const asked = recorded(variant, scenario).properties.filter((p) => !p.implied).map((p) => p.id);
+      const asked = recorded(variant, scenario)
+        .properties.filter((p) => !p.implied)
+        .map((p) => p.id);
       expect({ variant, scenario, asked }).toEqual({ variant, scenario, asked: [...EVERYWHERE, ...own] });
 
       const retried =
