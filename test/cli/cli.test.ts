@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { jest } from "@jest/globals";
 import { main } from "../../src/cli/main.ts";
 import { sentence } from "../../src/cli/progress.ts";
@@ -274,14 +274,16 @@ test("explore: moves come from a pipe", () => {
 
 test("export: Promela for SPIN, with or without a property that SPIN can decide", () => {
   const cell = ["--variant", "jones-2007", "--scenario", "rescan-for-ever-vs-wait", "--to", "promela"];
-  const text = lockstep(["export", "wait-scan", ...cell]).stdout;
+  const text = lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell]).stdout;
   expect(text).toContain("proctype T1()");
-  const strong = lockstep(["export", "wait-scan", ...cell, "--ltl", "bounded-wait"]);
+  const strong = lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell, "--ltl", "bounded-wait"]);
   expect({ status: strong.status, message: strong.stderr }).toEqual({
     status: 2,
     message: expect.stringContaining("bounded-wait assumes strong fairness, SPIN has weak"),
   });
-  expect(lockstep(["export", "wait-scan", ...cell, "--ltl", "bounded"]).stderr).toContain("nearest: bounded-wait");
+  expect(lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell, "--ltl", "bounded"]).stderr).toContain(
+    "nearest: bounded-wait",
+  );
 });
 
 test("export: the graph in Graphviz's language, refused when it is too large to draw", () => {
