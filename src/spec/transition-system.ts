@@ -156,6 +156,8 @@ export interface SysFinding {
   readonly message: string;
   /** Ends the path. */
   readonly error: boolean;
+  /** A data race proper (two accesses that nothing orders), not a false claim of protection. */
+  readonly race?: true;
   readonly site: Site;
   readonly fn: string;
 }

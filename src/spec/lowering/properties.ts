@@ -132,14 +132,17 @@ function lowerFairness(fairness: Fairness, site: Site, context: PropertyContext)
   return { weak: fairness.threads === "none" ? [] : all, strong };
 }
 
-function lowerCheck(check: Check, site: Site, context: PropertyContext): SysCheck {
+/** `implied`: races proper are left out, because nobody asked for them. */
+function lowerCheck(check: Check, site: Site, context: PropertyContext, implied: boolean): SysCheck {
   const state = (expr: Expr) => resolve(expr, propertyScope(site, context));
   switch (check.c) {
     case "findings": {
       const kinds = new Set(check.kinds);
       return {
         c: "findings",
-        findings: context.findings.flatMap((finding, f) => (kinds.has(finding.kind) ? [f] : [])),
+        findings: context.findings.flatMap((finding, f) =>
+          kinds.has(finding.kind) && !(implied && finding.race) ? [f] : [],
+        ),
       };
     }
     case "deadlock":
@@ -167,7 +170,7 @@ export function lowerProperty(property: PropertyDecl, context: PropertyContext):
     id,
     kind,
     message,
-    check: lowerCheck(property.check, site, context),
+    check: lowerCheck(property.check, site, context, property.implied ?? false),
     ...(property.implied ? { implied: true } : {}),
     trigger: { marks: trigger.marks.map((name) => context.marks.intern(name)), what: trigger.what },
     site,

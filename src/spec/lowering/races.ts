@@ -34,6 +34,7 @@ export function withRaces(
         kind: KIND,
         message: `${location.call}: ${names} is accessed by another thread at the same time, and nothing orders the two`,
         error: false,
+        race: true,
         site: location.site,
         fn: location.fn,
       });

@@ -6,12 +6,12 @@ export class FindingTable {
   private readonly index = new Map<string, number>();
 
   intern(finding: SysFinding): number {
-    const { kind, message, error, site, fn } = finding;
+    const { kind, message, error, site, fn, race } = finding;
     const key = JSON.stringify([kind, message, error, site.file, site.line, site.column, fn]);
     let f = this.index.get(key);
     if (f === undefined) {
       f = this.findings.length;
-      this.findings.push({ kind, message, error, site, fn });
+      this.findings.push({ kind, message, error, site, fn, ...(race ? { race } : {}) });
       this.index.set(key, f);
     }
     return f;

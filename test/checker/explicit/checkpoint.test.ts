@@ -153,7 +153,7 @@ test("a disk that fails ends no search", async () => {
 
 describe("on the command line", () => {
   const BIN = join(process.cwd(), "bin", "lockstep.js");
-  // Seven tasks in eight places each: two million states.
+  // Tasks in eight places each: two million states of seven, more than any machine visits of twelve.
   const MODEL = `import { deadlock, pause, protocol, thread } from "lockstep";
 const body = (): void => {
   for (let i = 0; i < 7; i++) pause("step");
@@ -162,8 +162,8 @@ export default protocol("long", {
   title: "long",
   source: "none",
   variants: [{ id: "v", title: "v" }],
-  scenarios: ["s", "t"].map((id) => ({
-    id, title: id, threads: () => [thread("t", body, { count: id === "s" ? 7 : 2 })], properties: [deadlock],
+  scenarios: Object.entries({ s: 7, t: 2, u: 12 }).map(([id, count]) => ({
+    id, title: id, threads: () => [thread("t", body, { count })], properties: [deadlock],
   })),
 });
 `;
@@ -215,7 +215,7 @@ export default protocol("long", {
       return stderr;
     };
     expect(refused("--checkpoint", file)).toMatch(
-      /a checkpoint holds one search, and 2 are selected \(long v s; long v t\)/,
+      /a checkpoint holds one search, and 3 are selected \(long v s; long v t; long v u\)/,
     );
     expect(refused("--resume", file, "--scenario", "t")).toMatch(
       /there is no such file; start a search with --checkpoint/,
@@ -226,8 +226,8 @@ export default protocol("long", {
     expect(readFileSync(join(directory, "long.ts"), "utf8")).toBe(MODEL);
     expect(refused("--checkpoint", join("nowhere", "x"), "--scenario", "t")).toMatch(/there is no directory nowhere/);
     // A time that runs out leaves a checkpoint of this scenario, which is none of the other one.
-    const late = lockstep("--checkpoint", file, "--scenario", "s", "--timeout", "1.5");
+    const late = lockstep("--checkpoint", file, "--scenario", "u", "--timeout", "3");
     expect(JSON.parse(late.stdout).results[0].reason).toMatch(/^time ran out/);
-    expect(refused("--resume", file, "--scenario", "t")).toMatch(/it is a search of `long v s`, .* is `long v t`\n$/);
+    expect(refused("--resume", file, "--scenario", "t")).toMatch(/it is a search of `long v u`, .* is `long v t`\n$/);
   }, 120_000);
 });
