@@ -172,5 +172,7 @@ export const part_shift = 0;
 /** The worker looked for the backing file of a request and found NULL. */
 export const found_no_file = global("found_no_file", observer(bool));
 
+/** T1 has set out to reread. */
+export const reread_begun = global("reread_begun", observer(bool));
 /** T1's reread, repeated or not, succeeded. */
 export const reread_succeeded = global("reread_succeeded", observer(bool));

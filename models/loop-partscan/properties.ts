@@ -1,6 +1,6 @@
 /** What is asked, beside the ready-made properties. */
-import { atRest, ended, invariant, staysPossible } from "lockstep";
-import { disk, found_no_file, loop0, page, reread_succeeded, second } from "./objects.ts";
+import { atRest, ended, invariant, starvation, staysPossible } from "lockstep";
+import { disk, found_no_file, loop0, page, reread_begun, reread_succeeded, second } from "./objects.ts";
 import { loop_wq } from "./v4.0.ts";
 
 /** The retried operation, repeated without end, can always still succeed. */
@@ -15,6 +15,25 @@ export const ebusyRecoverable = staysPossible(
     under: { retry: "endless" },
   },
   () => reread_succeeded.now.or(ended("T1")),
+);
+
+/**
+ * Whatever udev does meanwhile. Threads are weakly fair, and a mutex serves whoever sleeps on it in the end; a trylock
+ * promises nothing, and that is the point.
+ */
+export const rereadServed = starvation(
+  "starvation",
+  {
+    title: "a reread, repeated until it succeeds, does succeed in the end",
+    kind: "starvation",
+    message: "T1 rereads for ever and never succeeds, because others open and close the disk again and again",
+    trigger: ["reread-begun"],
+    triggerWhat: "a reread of the partition table",
+    under: { retry: "endless" },
+  },
+  () => reread_begun.now,
+  () => reread_succeeded.now,
+  { strongWaits: ["mutex"] },
 );
 
 /** The device was bound with PARTSCAN; after its last close has cleared it, its partitions are gone. */

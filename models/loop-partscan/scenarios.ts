@@ -5,11 +5,13 @@
 import {
   atomicSleep,
   deadlock,
+  Forever,
   If,
   initially,
   lockDiscipline,
   memorySafety,
   noEbusy,
+  pause,
   reached,
   type Scenario,
   size,
@@ -18,8 +20,8 @@ import {
   worker,
 } from "lockstep";
 import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition } from "./block-dev.ts";
-import { bdev, disk, first, loop_index_idr, loop0, page } from "./objects.ts";
-import { detachCompletes, ebusyRecoverable, flagsKept, lostBio, releaseRescans } from "./properties.ts";
+import { bdev, disk, first, loop_index_idr, loop0, page, reread_begun } from "./objects.ts";
+import { detachCompletes, ebusyRecoverable, flagsKept, lostBio, releaseRescans, rereadServed } from "./properties.ts";
 import { lo_ioctl, loop_control_ioctl, loop_wq } from "./v4.0.ts";
 import { write_page } from "./writeback.ts";
 
@@ -92,6 +94,32 @@ export const scenarios: readonly Scenario[] = [
     },
     properties: [...everywhere, ebusyRecoverable],
     only: { "ebusy-recoverable": retrying },
+  },
+  {
+    id: "set-status-vs-endless-opens",
+    title: "LOOP_SET_STATUS asks for a partition scan while udev opens and closes the disk for ever",
+    threads: () => [
+      thread("T1", () => {
+        pause("ioctl(fd, LOOP_SET_STATUS64)");
+        reread_begun.set(true);
+        reached("reread-begun");
+        set_status();
+      }),
+      thread("udev", () => {
+        Forever(() => {
+          const rc = blkdev_get();
+          If(rc.ok(), () => blkdev_put());
+        });
+      }),
+    ],
+    start: () => {
+      device(1);
+      bound({ AUTOCLEAR: false, PARTSCAN: false });
+    },
+    // v4.0 tries once and drops the result: there is nothing to be served. Of lei-2015 to the letter every close that is
+    // not the last ends in an error, so there is no opening and closing for ever.
+    variants: ["wilson-2015", "lei-2015-return", "v4.2", "v4.14", "v5.0", "v5.1", "v5.13", "v5.19"],
+    properties: [rereadServed],
   },
   {
     id: "autoclear-last-close",
