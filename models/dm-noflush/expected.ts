@@ -92,7 +92,7 @@ export const expected: readonly Expected[] = [
     interruptible,
     memorySafety,
     ["use-after-free"],
-    "between the end of pushback_lock and end_io_acct() the interrupted dm_suspend() reissues the bio, which ends with -EIO and is freed",
+    "after the bio has been put on the list and before end_io_acct() looks at it, the interrupted dm_suspend() reissues the bio, which ends with -EIO and is freed",
   ),
   violated(
     ["ueda-2006", "endio-lock", "flag-unlocked", "deferred-io-lock", "lockfs-with-noflush"],
@@ -180,7 +180,7 @@ export const expected: readonly Expected[] = [
     interruptible,
     noEioOnSuccess,
     ["eio-on-success"],
-    "a signal ends the wait, the flag is cleared, the bio then ends with -EIO, and pending is 0 when dm_suspend() asks whether it was interrupted",
+    "a signal ends the wait, the flag is cleared, the bio then ends with -EIO, and pending is 0 when dm_suspend() asks whether it was interrupted (in `twice` also without that race: the second presuspend saves queue_if_no_path = 0, so the target ends the bio with -EIO)",
   ),
   violated(
     ["nomura-2007", "ueda-2006", "flag-unlocked", "deferred-io-lock", "no-error-flush", "lockfs-with-noflush"],

@@ -34,8 +34,8 @@ export const lostBio = atRest(
     title: "every bio ends exactly once, unless it waits for a path or for a resume",
     kind: "bio-lost",
     message: "everything is at rest, and a bio has neither ended nor will anything look at it again",
-    trigger: ["bio-ended", "work-queued", "bio-pushed-back", "bio-deferred"],
-    triggerWhat: "a bio that ends, is queued, pushed back or deferred",
+    trigger: ["bio-ended", "work-queued", "bio-pushed-back"],
+    triggerWhat: "a bio that ends, is queued or pushed back",
   },
   () => {
     const requests = Array.from({ length: bios() }, (_, i) => request.pointer(slot(i + 1)));

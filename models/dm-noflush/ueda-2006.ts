@@ -227,7 +227,8 @@ export const ueda_2006: readonly Replacement[] = [
   replace(
     __must_push_back,
     () => {
-      // The same: not between presuspend and resume, so the flag need not be looked at.
+      // The same: not between presuspend and resume (or after a suspend that was interrupted), so the flag need not be
+      // looked at.
       let same!: Bool;
       atomically("m->queue_if_no_path != m->saved_queue_if_no_path", () => {
         const queue = read(m.queue_if_no_path, { under: m.lock });
