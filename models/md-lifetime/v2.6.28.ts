@@ -277,14 +277,20 @@ export function alloc_disk(m: Mddev): { disk: Disk; ok: Bool } {
   return { disk: disk.value, ok: failed.value.not() };
 }
 
-/** `kobject_init_and_add(&mddev->kobj, …)`; nobody takes disks_mutex for what is in sysfs, so it may go in the same step. */
+/**
+ * `kobject_init_and_add(&mddev->kobj, …)`; nobody takes disks_mutex for what is in sysfs, so it may go in the same step.
+ * kobject_uevent() and sysfs_get_dirent() come next: they allocate, so they may sleep, with the device in sysfs already.
+ */
 export function kobject_init_and_add(m: Mddev, and: () => void, { init }: { init: boolean }): void {
-  atomically("kobject_init_and_add(&mddev->kobj, &md_ktype, …); mutex_unlock(…);", () => {
+  const slept = local("slept", bool, false);
+  atomically("kobject_init_and_add(&mddev->kobj, &md_ktype, …); mutex_unlock(…); kobject_uevent(…);", () => {
     if (init) kref_init(m.kobj);
     sysfs_create(m.md_attributes);
     write(sysfs_md0, m);
     and();
+    may_sleep(slept);
   });
+  after_sleep(slept);
 }
 
 /** Creates the device; the reference of mddev_find() stays with the disk for good. */
