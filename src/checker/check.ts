@@ -6,7 +6,16 @@ import { Worker } from "node:worker_threads";
 import type { Program } from "../spec/program.ts";
 import type { Coverage } from "./coverage.ts";
 import type { EngineName } from "./engine.ts";
-import { engineFor, type Item, type ItemOutcome, itemName, problemOf, runItem, undecided } from "./item.ts";
+import {
+  type Evidence,
+  engineFor,
+  type Item,
+  type ItemOutcome,
+  itemName,
+  problemOf,
+  runItem,
+  undecided,
+} from "./item.ts";
 import type { WorkerReply, WorkerRequest } from "./item-worker.ts";
 import type { Checked, CheckReport, Problem } from "./result.ts";
 import { deviationsFrom } from "./trace/trace-path.ts";
@@ -54,6 +63,8 @@ export const EVERYTHING: Selection = { variants: [], scenarios: [], properties: 
 
 export interface CheckOptions {
   readonly engine: EngineName | "auto";
+  /** Engines that decide everything once more: where they finish too, they must agree. Default none. */
+  readonly crossCheck?: readonly EngineName[];
   readonly reduction: boolean;
   /** Seconds for the run as a whole; Infinity for none. */
   readonly timeout: number;
@@ -74,8 +85,8 @@ export interface CheckOptions {
 export interface CheckEvents {
   /** Items finished, items in all, and what the searches under way have counted. */
   progress?(finished: number, total: number, running: ReadonlyMap<string, Progress>): void;
-  /** Stores the evidence for an internal error and says where. */
-  dump?(where: string, evidence: unknown): string;
+  /** Stores the evidence for an internal error; returns the files it is in. */
+  dump?(where: string, evidence: Evidence): readonly string[];
   /** Aborting ends the run; what had finished is reported. */
   readonly signal?: AbortSignal;
 }
@@ -177,9 +188,6 @@ function quiescentTwin(protocol: CheckableProtocol, program: Program): Program |
 /** Milliseconds; setTimeout fires at once for more. No run lasts so long. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Seconds of the SMT engine for one item of a run without a time limit. */
-const SMT_SECONDS = 60;
-
 /** Seconds after the end of its time before an engine that does not stop by itself is stopped. */
 const GRACE = 5;
 
@@ -191,6 +199,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
   const lanes = Math.max(1, Math.min(options.workers, items.length));
   const itemOptions = {
     engine: options.engine,
+    crossCheck: options.crossCheck ?? [],
     reduction: options.reduction,
     deadline,
     memory: options.memory / lanes,
@@ -205,12 +214,13 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
   let next = 0;
   let finished = 0;
 
-  /** A proof may be sought for ever: each item gets an equal part of the time, or a fixed one where there is no limit. */
+  /** A proof may be sought for ever: each item gets an equal part of the time. */
   const fairShare = (index: number): number => {
     const rounds = Math.ceil((items.length - index) / lanes);
-    const left = deadline - Date.now();
-    return Date.now() + Math.min(left / rounds, Number.isFinite(left) ? left : SMT_SECONDS * 1000);
+    const now = Date.now();
+    return now + (deadline - now) / rounds;
   };
+  const mayTakeForEver = [engine, ...itemOptions.crossCheck].includes("smt");
 
   const lane = async (): Promise<void> => {
     const thread = options.inProcess === true ? inThisThread : new ItemThread();
@@ -231,7 +241,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
             "the time for the whole run was over before this began; raise --timeout",
           );
         } else {
-          const allotted = engine === "smt" ? { ...itemOptions, deadline: fairShare(index) } : itemOptions;
+          const allotted = mayTakeForEver ? { ...itemOptions, deadline: fairShare(index) } : itemOptions;
           outcomes[index] = await thread.run(item, allotted, report, events.signal);
         }
         running.delete(name);
@@ -247,13 +257,10 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
 
   const done = outcomes.filter((o) => o !== undefined);
   const problems = done.flatMap((outcome) =>
-    outcome.problems.map((problem): Problem => {
-      if (problem.kind !== "internal" || outcome.dump === null || events.dump === undefined) return problem;
-      const file = events.dump(problem.where, outcome.dump);
-      return {
-        ...problem,
-        message: `${problem.message}. The engine's and the reference interpreter's sides are in ${file}; please report it`,
-      };
+    outcome.problems.map(({ evidence, ...problem }): Problem => {
+      if (evidence === undefined || events.dump === undefined) return problem;
+      const files = events.dump(problem.where, evidence);
+      return { ...problem, message: `${problem.message}. The evidence is in ${files.join(", ")}; please report it` };
     }),
   );
   return {
@@ -266,7 +273,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
 }
 
 function unfinished(item: Item, engine: EngineName, reason: string): ItemOutcome {
-  return { checked: undecided(item, engine, reason), problems: [], dump: null, coverage: null };
+  return { checked: undecided(item, engine, reason), problems: [], coverage: null };
 }
 
 type RunItem = (
@@ -318,7 +325,8 @@ class ItemThread {
           settle(unfinished(item, engine, "memory ran out; choose smaller sizes or another engine"), true);
         } else {
           const problem = problemOf(error, itemName(item.program, item.deviations));
-          settle({ checked: [], problems: [problem], dump: { error: error.stack }, coverage: null }, true);
+          const evidence = { data: { error: error.stack }, traces: {} };
+          settle({ checked: [], problems: [{ ...problem, evidence }], coverage: null }, true);
         }
       };
       const left = options.deadline - Date.now() + GRACE * 1000;

@@ -6,15 +6,17 @@ import { relative, resolve, sep } from "node:path";
 import { ModelError } from "../spec/model-error.ts";
 import type { Program, Site } from "../spec/program.ts";
 import type { Coverage } from "./coverage.ts";
+import { type Comparison, compareSides, graphsDiffer } from "./cross-check.ts";
 import { type EngineName, runEngine } from "./engine.ts";
 import { exploreWithBest } from "./engine-choice.ts";
 import { compareWithExpectation } from "./expectation.ts";
 import { CheckpointError } from "./explicit/checkpoint-error.ts";
-import type { Checked, CheckResult, Problem } from "./result.ts";
+import type { Checked, CheckResult, CrossCheck, Problem } from "./result.ts";
 import type { Assumptions, Trace } from "./trace/trace.ts";
 import { type Deviations, tracePath } from "./trace/trace-path.ts";
 import type {
   CheckpointOptions,
+  Enough,
   Exploration,
   Finding,
   Outcome,
@@ -41,6 +43,8 @@ export interface Item {
 
 export interface ItemOptions {
   readonly engine: EngineName | "auto";
+  /** Engines that decide everything once more, for comparison. */
+  readonly crossCheck: readonly EngineName[];
   readonly reduction: boolean;
   /** Milliseconds since the epoch (every thread has the same clock); Infinity for none. */
   readonly deadline: number;
@@ -55,10 +59,20 @@ export interface ItemOptions {
 
 export interface ItemOutcome {
   readonly checked: readonly Checked[];
-  readonly problems: readonly Problem[];
-  /** Evidence for an internal error, to be written to a file. */
-  readonly dump: unknown;
+  readonly problems: readonly ItemProblem[];
   readonly coverage: Coverage | null;
+}
+
+export interface ItemProblem extends Problem {
+  /** Of an internal error, to be written to files. */
+  readonly evidence?: Evidence;
+}
+
+export interface Evidence {
+  /** Everything there is to know, as JSON. */
+  readonly data: unknown;
+  /** Counterexamples that belong to it, by a name for the file. */
+  readonly traces: Readonly<Record<string, Trace>>;
 }
 
 /** The engine that an item begins with. */
@@ -71,39 +85,89 @@ export function itemName(program: Program, deviations: Deviations): string {
   return `${program.protocol} ${program.variant} ${program.scenario}${settings.join("")}`;
 }
 
+/**
+ * Decides the properties of an item, replays every counterexample, and compares with what other engines say where that
+ * is asked for. Throws nothing: what goes wrong is among the problems.
+ *
+ * @param run The engines; tests put broken ones in their place.
+ */
 export async function runItem(
   item: Item,
   options: ItemOptions,
   progress: (progress: Progress) => void,
+  run: typeof runEngine = runEngine,
 ): Promise<ItemOutcome> {
   const { program } = item;
   const where = itemName(program, item.deviations);
-  const problems: Problem[] = [];
+  const problems: ItemProblem[] = [];
   const checked: Checked[] = [];
-  let dump: unknown = null;
+  const internal = (place: string, message: string, data: unknown, traces: Evidence["traces"] = {}): void => {
+    problems.push({ kind: "internal", where: place, message, evidence: { data, traces } });
+  };
   try {
-    const explorations = await explore(item.program, item.properties, options, progress);
+    const explorations = await explore(item.program, item.properties, options, progress, run);
     const outcomes = explorations.flatMap((e) => e.outcomes);
-    const labels = await labelsOf(item, outcomes, options, progress);
+    const others = await exploreAgain(item, options, progress, run);
+    const labels = await labelsOf(item, outcomes, options, progress, run);
+    if (!options.reduction) {
+      for (const other of others) {
+        const what = explorations.map((e) => graphsDiffer(e, other)).find((difference) => difference !== undefined);
+        if (what !== undefined) internal(where, `engines disagree: ${what}`, { sides: [explorations, other], program });
+      }
+    }
     for (const outcome of outcomes) {
       const exploration = explorations.find((e) => e.outcomes.includes(outcome))!;
+      const place = `${where}, ${outcome.property}`;
       const shown = await replayOutcome(item, outcome, labels);
       if (shown.disagreement !== null) {
-        problems.push({ kind: "internal", where: `${where}, ${outcome.property}`, message: shown.disagreement });
-        dump = { engine: exploration, outcome, reference: shown.reference, program };
+        internal(place, shown.disagreement, { engine: exploration, outcome, reference: shown.reference, program });
         continue;
       }
-      checked.push(resultOf(item, exploration, outcome, shown));
+      const crossChecks: CrossCheck[] = [];
+      let believed = true;
+      for (const other of others) {
+        const second = other.outcomes.find((o) => o.property === outcome.property);
+        if (second === undefined) {
+          internal(place, `${other.engine} gave no verdict`, { engine: other, program });
+          continue;
+        }
+        const seen = await replayOutcome(item, second, new Map());
+        const comparison = compareSides({ exploration, outcome }, { exploration: other, outcome: second });
+        if (seen.disagreement !== null) {
+          believed = false;
+          internal(place, seen.disagreement, { engine: other, outcome: second, reference: seen.reference, program });
+        } else if (comparison.is === "disagree") {
+          believed = false;
+          const sides = [
+            { engine: exploration, outcome },
+            { engine: other, outcome: second },
+          ];
+          internal(
+            place,
+            `engines disagree: ${comparison.what}`,
+            { sides, program },
+            {
+              ...(shown.trace && { [exploration.engine]: shown.trace }),
+              ...(seen.trace && { [other.engine]: seen.trace }),
+            },
+          );
+        } else {
+          crossChecks.push(crossCheckOf(other, second, comparison));
+        }
+      }
+      if (believed) checked.push(resultOf(item, exploration, outcome, shown, crossChecks));
     }
     const silent = item.properties.filter((id) => !outcomes.some((o) => o.property === id));
     if (silent.length > 0) {
       const engines = explorations.map((e) => e.engine).join(" and ");
-      problems.push({ kind: "internal", where, message: `${engines} gave no verdict on ${silent.join(", ")}` });
+      internal(where, `${engines} gave no verdict on ${silent.join(", ")}`, { explorations, program });
     }
-    return { checked, problems, dump, coverage: options.coverage ? await coverage(program, options, progress) : null };
+    return { checked, problems, coverage: options.coverage ? await coverage(program, options, progress) : null };
   } catch (error) {
-    problems.push(problemOf(error, where));
-    return { checked, problems, dump: { error: error instanceof Error ? error.stack : String(error) }, coverage: null };
+    const data = { error: error instanceof Error ? error.stack : String(error) };
+    const problem = problemOf(error, where);
+    problems.push(problem.kind === "internal" ? { ...problem, evidence: { data, traces: {} } } : problem);
+    return { checked, problems, coverage: null };
   }
 }
 
@@ -122,25 +186,75 @@ function secondsLeft(options: ItemOptions): number {
   return Math.max(0, (options.deadline - Date.now()) / 1000);
 }
 
+/** What the SMT engine does about one item where there is no time limit: a proof may be sought for ever. */
+const SMT_ENOUGH: Enough = { seconds: 60, depth: 20 };
+
+/** Seconds of the SMT engine then, whatever it has reached. */
+const SMT_SECONDS = 600;
+
+/** Options for one engine. Of the time that is left, each engine still to come gets an equal part. */
+function searchOf(
+  engine: EngineName | "auto",
+  properties: readonly string[],
+  options: ItemOptions,
+  toCome: number,
+  progress: (progress: Progress) => void,
+): SearchOptions {
+  const { reduction, memory, workers, checkpoint } = options;
+  const left = secondsLeft(options) / toCome;
+  const endless = engine === "smt" && left === Number.POSITIVE_INFINITY;
+  return {
+    properties,
+    reduction,
+    timeout: endless ? SMT_SECONDS : left,
+    memory,
+    workers,
+    checkpoint,
+    smt: endless ? { enough: SMT_ENOUGH, ...options.smt } : options.smt,
+    progress,
+  };
+}
+
 /** What was explored, by one engine or, under `auto`, by several; together they have an outcome for each property. */
 async function explore(
   program: Program,
   properties: readonly string[],
   options: ItemOptions,
   progress: (progress: Progress) => void,
+  run: typeof runEngine,
 ): Promise<readonly Exploration[]> {
-  const search: SearchOptions = {
-    properties,
-    reduction: options.reduction,
-    timeout: secondsLeft(options),
-    memory: options.memory,
-    workers: options.workers,
-    checkpoint: options.checkpoint,
-    smt: options.smt,
-    progress,
-  };
+  const search = searchOf(options.engine, properties, options, 1 + options.crossCheck.length, progress);
   if (options.engine === "auto") return await exploreWithBest(program, search);
-  return [await runEngine(options.engine, program, search)];
+  return [await run(options.engine, program, search)];
+}
+
+/** What the engines find that are asked for comparison, one after the other. */
+async function exploreAgain(
+  item: Item,
+  options: ItemOptions,
+  progress: (progress: Progress) => void,
+  run: typeof runEngine,
+): Promise<readonly Exploration[]> {
+  const explorations: Exploration[] = [];
+  for (const [i, engine] of options.crossCheck.entries()) {
+    const alone = { ...options, checkpoint: undefined };
+    const search = searchOf(engine, item.properties, alone, options.crossCheck.length - i, progress);
+    explorations.push(await run(engine, item.program, search));
+  }
+  return explorations;
+}
+
+function crossCheckOf(exploration: Exploration, outcome: Outcome, comparison: Comparison): CrossCheck {
+  return {
+    engine: exploration.engine,
+    method: exploration.method,
+    verdict: outcome.verdict,
+    depth: outcome.verdict === "violated" ? outcome.schedule.steps.length : null,
+    depthExact: outcome.verdict === "violated" ? outcome.depthExact : null,
+    reason: comparison.is === "open" ? comparison.why : null,
+    agrees: comparison.is === "agree",
+    seconds: exploration.seconds,
+  };
 }
 
 async function coverage(
@@ -247,6 +361,7 @@ async function labelsOf(
   outcomes: readonly Outcome[],
   options: ItemOptions,
   progress: (progress: Progress) => void,
+  run: typeof runEngine,
 ): Promise<Labels> {
   const twin = item.quiescent;
   const violated = outcomes.filter((o) => o.verdict === "violated").map((o) => o.property);
@@ -254,7 +369,8 @@ async function labelsOf(
   if (twin === null || asked.length === 0) return new Map();
   const { certificates: _, ...withoutProofs } = options.smt ?? {};
   // One search answers for all of them.
-  const explorations = await explore(twin, asked, { ...options, checkpoint: undefined, smt: withoutProofs }, progress);
+  const alone = { ...options, crossCheck: [], checkpoint: undefined, smt: withoutProofs };
+  const explorations = await explore(twin, asked, alone, progress, run);
   return new Map(
     explorations
       .flatMap((e) => e.outcomes)
@@ -271,7 +387,13 @@ function assumptionsOf(program: Program, property: string): Assumptions {
   return { memory: "SC", fairness: stronger.length === 0 ? threads : `${threads}, strong for ${stronger.join(", ")}` };
 }
 
-function resultOf(item: Item, exploration: Exploration, outcome: Outcome, shown: Shown): Checked {
+function resultOf(
+  item: Item,
+  exploration: Exploration,
+  outcome: Outcome,
+  shown: Shown,
+  crossChecks: readonly CrossCheck[] = [],
+): Checked {
   const { program } = item;
   const reasoned = underApproximated(program, outcome);
   const { verdict } = reasoned;
@@ -304,6 +426,7 @@ function resultOf(item: Item, exploration: Exploration, outcome: Outcome, shown:
     cut: exploration.cut,
     replayed: shown.replayed,
     trace,
+    ...(crossChecks.length > 0 && { crossChecks }),
   };
   const expectation = item.atDefaults ? (expected?.reason ?? null) : null;
   return { result, counterexample: shown.trace, expectation, declared: declaredAt(item, outcome.property) };

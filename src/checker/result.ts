@@ -40,6 +40,22 @@ export interface CheckResult {
   readonly replayed: "full" | "prefix" | null;
   /** Relative to the directory of traces. */
   readonly trace: string | null;
+  /** What other engines say, where that was asked for. Where one of them contradicts there is no result at all. */
+  readonly crossChecks?: readonly CrossCheck[];
+}
+
+export interface CrossCheck {
+  readonly engine: string;
+  readonly method: string;
+  readonly verdict: Verdict;
+  /** Steps of its counterexample; null where it has none. */
+  readonly depth: number | null;
+  readonly depthExact: boolean | null;
+  /** False where one of the two engines did not finish, so that there is nothing to compare. */
+  readonly agrees: boolean;
+  /** Why nothing was compared; null where the engines agree. */
+  readonly reason: string | null;
+  readonly seconds: number;
 }
 
 /** A result with what reports need beside the row itself. */

@@ -98,6 +98,15 @@ export interface SolverOptions {
   readonly keep?: string;
   /** Folder for the invariants of proofs, as SMT-LIB files that any solver can check; absent: they are not kept. */
   readonly certificates?: string;
+  /** Absent: the search goes on while there is time. */
+  readonly enough?: Enough;
+}
+
+/** When a search for proofs, which may never end, is given up: after both. */
+export interface Enough {
+  readonly seconds: number;
+  /** Steps that bounded search has to have got to. */
+  readonly depth: number;
 }
 
 /** Where a long search is kept on disk, and where it is taken up from. */

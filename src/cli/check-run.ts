@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type CheckOptions, type CheckRun, checkAll, type Plan } from "../checker/check.ts";
+import type { Evidence } from "../checker/item.ts";
+import { writeItf } from "../checker/trace/itf.ts";
 import { startProgress } from "./progress.ts";
 
 /** Runs a plan; the first interrupt ends it in order, the second at once. */
@@ -23,7 +25,7 @@ export async function runPlan(plan: Plan, options: CheckOptions): Promise<CheckR
       {
         signal: controller.signal,
         progress: (finished, total, running) => progress.update(finished, total, running),
-        dump: writeEvidence,
+        dump: (where, evidence) => writeEvidence(where, evidence),
       },
     );
   } finally {
@@ -33,16 +35,20 @@ export async function runPlan(plan: Plan, options: CheckOptions): Promise<CheckR
   }
 }
 
-function writeEvidence(where: string, evidence: unknown): string {
-  const file = join(".lockstep", `internal-error-${where.replaceAll(/[^\w.=-]+/g, "_")}.json`);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(evidence, null, 2)}\n`);
-  return file;
+/** Keeps the evidence for an internal error below a directory. @returns the files, the one with everything first */
+export function writeEvidence(where: string, { data, traces }: Evidence, directory = ".lockstep"): string[] {
+  const stem = join(directory, `internal-error-${where.replaceAll(/[^\w.=-]+/g, "_")}`);
+  mkdirSync(dirname(stem), { recursive: true });
+  const texts = [
+    [`${stem}.json`, `${JSON.stringify(data, null, 2)}\n`] as const,
+    ...Object.entries(traces).map(([name, trace]) => [`${stem}.${name}.itf.json`, writeItf(trace)] as const),
+  ];
+  for (const [file, text] of texts) writeFileSync(file, text);
+  return texts.map(([file]) => file);
 }
 
 /** Writes the trace of every counterexample below a directory. */
-export async function writeTraces(run: CheckRun, directory: string): Promise<void> {
-  const { writeItf } = await import("../checker/trace/itf.ts");
+export function writeTraces(run: CheckRun, directory: string): void {
   for (const { result, counterexample } of run.checked) {
     if (result.trace === null || counterexample === null) continue;
     const file = join(directory, result.trace);

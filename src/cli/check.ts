@@ -58,6 +58,12 @@ export const check: Command = {
       what: `${Object.keys(REPORTERS).join(", ")} (repeatable)`,
     },
     out: { type: "string", value: "DIR", what: "where traces go; default: counterexamples" },
+    "cross-check": {
+      type: "string",
+      multiple: true,
+      value: "ENGINE",
+      what: "let this engine decide everything too; where both finish they must agree (repeatable)",
+    },
     shard: { type: "string", value: "I/N", what: "check part I of N" },
     checkpoint: { type: "string", value: "FILE", what: "keep a long search there, so that it can be resumed" },
     "checkpoint-interval": {
@@ -77,9 +83,11 @@ async function runCheck(args: Arguments): Promise<number> {
   // Everything that can be wrong with the command line is said before anything takes time.
   const directory = args.text("out") ?? "counterexamples";
   if (directory === "") throw new UsageError("--out needs the name of a directory");
-  const search = searchOptions(args);
+  const crossCheck = crossCheckOf(args);
+  const search = searchOptions(args, crossCheck);
   const options: CheckOptions = {
     ...search,
+    crossCheck,
     ...(search.smt && { smt: { ...search.smt, certificates: directory } }),
     coverage: args.flag("coverage"),
     shard: shardOf(args.text("shard")),
@@ -131,7 +139,7 @@ async function runCheck(args: Arguments): Promise<number> {
   if (options.engine === "smt" || options.engine === "symbolic")
     refuseTemporal(plan, options.engine, filters.properties);
   const run = await runPlan({ items: plan.items, problems: [...loaded.problems, ...plan.problems] }, options);
-  await writeTraces(run, directory);
+  writeTraces(run, directory);
   report(run, outputs, {
     version: packageVersion(),
     directory: displayPath(directory).replace(/\/$/, ""),
@@ -163,11 +171,33 @@ function refuseTemporal(plan: Plan, engine: EngineName, named: readonly string[]
   );
 }
 
-export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | "shard"> {
+/** The engines that `--cross-check` names. */
+function crossCheckOf(args: Arguments): EngineName[] {
+  const engine = args.text("engine") ?? "auto";
+  const named = args.list("cross-check");
+  return named.map((name, i) => {
+    const found = ENGINES.find((e) => e === name);
+    if (found === undefined) {
+      throw new UsageError(`--cross-check ${name}: there are ${ENGINES.join(", ")}.${nearestNames(name, ENGINES)}`);
+    }
+    if (found === engine) {
+      throw new UsageError(`--cross-check ${name}: the same engine decides already (--engine ${name}); name another`);
+    }
+    if (named.indexOf(name) !== i) throw new UsageError(`--cross-check ${name} is given twice; once is enough`);
+    return found;
+  });
+}
+
+export function searchOptions(
+  args: Arguments,
+  crossCheck: readonly EngineName[] = [],
+): Omit<CheckOptions, "coverage" | "shard"> {
   const engine: EngineName | "auto" = args.choice("engine", ["auto", ...ENGINES]) ?? "auto";
   if (engine !== "auto") {
     for (const option of ["workers", "memory", "no-reduction", "checkpoint", "resume"] as const) {
-      if (args.has(option) && !ENGINE_OPTIONS[engine].has(option)) {
+      // A checkpoint is kept of the search that gives the verdicts, the other options are for every engine.
+      const engines = option === "checkpoint" || option === "resume" ? [engine] : [engine, ...crossCheck];
+      if (args.has(option) && !engines.some((e) => ENGINE_OPTIONS[e].has(option))) {
         const able = ENGINES.filter((e) => ENGINE_OPTIONS[e].has(option)).join(", ");
         throw new UsageError(
           `--${option} has no effect on the engine ${engine}; it has one on ${able}, and under auto`,
@@ -175,7 +205,7 @@ export function searchOptions(args: Arguments): Omit<CheckOptions, "coverage" | 
       }
     }
   }
-  const smt = solverOptions(args, engine);
+  const smt = solverOptions(args, [engine, ...crossCheck]);
   const memory = args.number("memory", "a number of MiB above 0", false);
   return {
     engine,

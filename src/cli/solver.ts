@@ -24,16 +24,18 @@ export function solverChoice(args: Arguments): Pick<SolverOptions, "solver" | "c
   return { solver: "native", ...(command !== undefined && { command }) };
 }
 
-/** The options of the SMT engine; undefined for other engines, for which they are refused. */
-export function solverOptions(args: Arguments, engine: EngineName | "auto"): SolverOptions | undefined {
-  if (engine !== "smt") {
+/** The options of the SMT engine; undefined where it is not among those that run, which refuse them. */
+export function solverOptions(args: Arguments, engines: readonly (EngineName | "auto")[]): SolverOptions | undefined {
+  if (!engines.includes("smt")) {
     for (const option of ["smt", "depth", "keep-smt"]) {
       if (args.has(option)) throw new UsageError(`--${option} has an effect only on the SMT engine: add --engine smt`);
     }
     return undefined;
   }
   const choice = solverChoice(args);
-  if (args.has("memory") && (choice.solver !== "native" || !/z3[^/]*$/.test(nativeSolver(choice.command) ?? ""))) {
+  const native = choice.solver === "native" && /z3[^/]*$/.test(nativeSolver(choice.command) ?? "");
+  const alone = engines.every((e) => e === "smt" || e === "reference");
+  if (args.has("memory") && alone && !native) {
     throw new UsageError(
       "--memory has an effect on the engine smt only with a native z3 (--smt z3); the built-in solver has 2 GiB",
     );

@@ -27,6 +27,8 @@ export const defaultReporter: Reporter = (report, context) => {
   if (report.checked.length > 0) sections.push(legend(report.checked));
   const notes = attention(report);
   if (notes.length > 0) sections.push(notes.join("\n"));
+  const compared = crossChecks(report.checked);
+  if (compared.length > 0) sections.push(compared.join("\n"));
   sections.push(...counterexamples(report, context));
   sections.push(summary(report, context));
   return `${sections.join("\n\n")}\n`;
@@ -171,6 +173,25 @@ function attention(report: CheckReport): string[] {
   for (const problem of report.problems) {
     const what = { internal: "INTERNAL ERROR", model: "model error", checkpoint: "no search" }[problem.kind];
     lines.push(`${what}: ${problem.where}: ${problem.message}`);
+  }
+  return lines;
+}
+
+/** What other engines say about the verdicts: with how many each agrees, and where there was nothing to compare. */
+function crossChecks(checked: readonly Checked[]): string[] {
+  const lines: string[] = [];
+  const all = checked.flatMap(({ result }) => (result.crossChecks ?? []).map((check) => ({ result, check })));
+  for (const engine of new Set(all.map((c) => c.check.engine))) {
+    const own = all.filter((c) => c.check.engine === engine);
+    const open = own.filter((c) => !c.check.agrees);
+    lines.push(`cross-check: ${engine} agrees on ${own.length - open.length} of ${own.length} verdicts`);
+    for (const reason of new Set(open.map((c) => c.check.reason))) {
+      const group = open.filter((c) => c.check.reason === reason);
+      const [first] = group as [(typeof open)[number]];
+      const others = group.length === 1 ? "" : ` and ${group.length - 1} more`;
+      const name = `${cellName(first.result, settingsOf(first.result))}, ${first.result.property}`;
+      lines.push(...wrap(`  not compared: ${name}${others}: ${reason}`, 100, "    "));
+    }
   }
   return lines;
 }

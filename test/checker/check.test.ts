@@ -226,17 +226,18 @@ test("a mistake of ours is an internal error whose evidence is kept; other items
   const run = await checkAll({ items: [broken, second!], problems: [] }, OPTIONS, {
     dump: (where, evidence) => {
       kept.push({ where, evidence });
-      return "evidence.json";
+      return ["evidence.json"];
     },
   });
   expect(run.problems).toEqual([
     {
       kind: "internal",
       where: "abba crossed one-each",
-      message: expect.stringMatching(/TypeError.*are in evidence\.json/),
+      message: expect.stringMatching(/TypeError.*is in evidence\.json/),
     },
   ]);
-  expect(kept).toEqual([{ where: "abba crossed one-each", evidence: { error: expect.stringContaining("TypeError") } }]);
+  const data = { error: expect.stringContaining("TypeError") };
+  expect(kept).toEqual([{ where: "abba crossed one-each", evidence: { data, traces: {} } }]);
   expect(run.checked.map((c) => c.result.variant)).toEqual(Array(5).fill("ordered"));
   expect(exitStatus(run)).toBe(4);
 });

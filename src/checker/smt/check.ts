@@ -9,7 +9,7 @@
  * the depth reached and the reason.
  */
 import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
-import type { Exploration, Outcome, SearchOptions } from "../verdict.ts";
+import type { Enough, Exploration, Outcome, SearchOptions } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
 import { type Proof, writeCertificate } from "./certificate.ts";
 import { evaluate } from "./concrete.ts";
@@ -42,8 +42,10 @@ export interface SmtOptions extends SolverChoice {
   readonly candidates?: number;
   /** States searched forward from one candidate; default 20 000. */
   readonly forward?: number;
-  /** Folder for the inductive invariants of proofs by Spacer, as SMT-LIB files that any solver can check. */
+  /** Folder for the inductive invariants of proofs, as SMT-LIB files that any solver can check. */
   readonly certificates?: string;
+  /** After so many seconds the run ends as soon as bounded search has gone so deep, whatever is open. Default: it goes on. */
+  readonly enough?: Enough;
 }
 
 /** What one property needs: the goals and the question that decide it, and its trigger. */
@@ -308,8 +310,8 @@ export async function check(
     sessions.add(session);
     return session;
   };
-  const closeAll = (): void => {
-    for (const s of sessions) s.close();
+  const closeAll = (why?: SolverFailure): void => {
+    for (const s of sessions) s.close(why);
   };
   /** Runs one strategy to its end, whatever its solver does; anything but a solver's failure is ours to fix. */
   const attempt = async (name: string, strategy: () => Promise<void>): Promise<void> => {
@@ -335,9 +337,11 @@ export async function check(
     }
     if (agenda.questions.length > 0) strategies.push(attempt("candidates", () => searchCandidates(run)));
     if (method === "auto" || method === "spacer") strategies.push(attempt("spacer", () => proveByInvariants(run)));
+    const patience = options.enough && endOfPatience(options.enough, reach, agenda, () => closeAll(OUT_OF_PATIENCE));
     try {
       await Promise.all(strategies);
     } finally {
+      patience?.();
       closeAll();
     }
   }
@@ -358,10 +362,36 @@ export async function check(
   };
 }
 
+const OUT_OF_PATIENCE = new SolverFailure("timeout", "the solver did not answer in time");
+
+/** Calls back when the time is over and the depth is reached. @returns what ends the waiting */
+function endOfPatience({ seconds, depth }: Enough, reach: Reach, agenda: Agenda, end: () => void): () => void {
+  let over = false;
+  let late = false;
+  const look = (): void => {
+    if (over) return;
+    const candidates = agenda.questions.every((q) => q.status.is !== "open") || reach.candidates >= depth;
+    const goals = reach.ended || reach.depth >= depth;
+    if (late && goals && candidates) end();
+    else void reach.change().then(look);
+  };
+  const timer = setTimeout(() => {
+    late = true;
+    reach.wake();
+  }, seconds * 1000);
+  look();
+  return () => {
+    over = true;
+    clearTimeout(timer);
+  };
+}
+
 /** What the strategies tell each other about the depth. */
 class Reach {
   /** Depth up to which no open goal is reachable; -1 before the first. */
   depth = -1;
+  /** The same of the candidates that have been judged. */
+  candidates = -1;
   /** Every reachable state is within so many steps, once that is known, and by which method. */
   diameter: { readonly depth: number; readonly method: string } | undefined;
   /** The search for goals goes no deeper. */
@@ -463,9 +493,16 @@ async function searchCandidates(run: Run): Promise<void> {
   };
   const beyond = (depth: number): boolean => reach.diameter !== undefined && depth >= reach.diameter.depth;
   const search = new BoundedSearch(encoding, theory, open("candidates"), options, [], questions, settings);
-  while (!search.exhausted && !beyond(search.depth)) {
-    if (search.depth >= (options.depth ?? 100) || agenda.finished) return;
-    await search.next(deadline);
+  try {
+    while (!search.exhausted && !beyond(search.depth)) {
+      if (search.depth >= (options.depth ?? 100) || agenda.finished) return;
+      await search.next(deadline);
+      reach.candidates = search.depth;
+      reach.wake();
+    }
+  } finally {
+    reach.candidates = Number.POSITIVE_INFINITY;
+    reach.wake();
   }
   const method = reach.diameter?.method ?? "bmc";
   reach.diameter ??= { depth: search.depth, method };

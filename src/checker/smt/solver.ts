@@ -47,7 +47,8 @@ export interface SolverSession {
    *   (milliseconds as of Date.now()); the session is unusable afterwards.
    */
   run(script: string, deadline: number): Promise<string>;
-  close(): void;
+  /** Ends the session; a query that is still running fails for the reason given. */
+  close(why?: SolverFailure): void;
 }
 
 /** Where the compiled worker is: beside this file once built; in dist when this file runs as TypeScript. */
@@ -199,7 +200,7 @@ function openWasm(choice: SolverChoice, purpose: string): SolverSession {
       log(script);
       return question.ask(() => worker.postMessage(script), deadline);
     },
-    close: () => question.fail(new SolverFailure("crash", "the solver session was closed")),
+    close: (why = new SolverFailure("crash", "the solver session was closed")) => question.fail(why),
   };
 }
 
@@ -259,7 +260,7 @@ function openNative(choice: SolverChoice, purpose: string, memory: number): Solv
         child.stdin.write(`${script}\n(echo "${marker}")\n`);
       }, deadline);
     },
-    close: () => question.fail(new SolverFailure("crash", "the solver session was closed")),
+    close: (why = new SolverFailure("crash", "the solver session was closed")) => question.fail(why),
   };
 }
 
