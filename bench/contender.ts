@@ -53,6 +53,12 @@ const peer = (place: Place, name: string): string => readFileSync(join(place.roo
 /** Slots of a hash table as a power of two: twice as many as states, which is fast and not wasteful. */
 const log2Slots = (states: number): number => Math.ceil(Math.log2(2 * states));
 
+/** pan writes numbers with eight digits: the sum is rounded sooner than what it is the sum of. */
+function panTransitions(stdout: string): bigint {
+  if (/^ *\d+ transitions/m.test(stdout)) return number(/^ *(\d+) transitions/m, stdout);
+  return number(/^ *(\d+) states, stored$/m, stdout) + number(/^ *(\d+) states, matched/m, stdout);
+}
+
 export interface SpinModel {
   /** Text of the model, or the name of a file in peers/. */
   readonly model: string;
@@ -84,7 +90,7 @@ export function spin(
       if (/max search depth too small/.test(stdout)) throw new Error(`${name}: -m${depth} is too small`);
       return {
         states: number(/(\d+) states, stored/, stdout),
-        transitions: number(/(\d+) transitions/, stdout) - 1n,
+        transitions: panTransitions(stdout) - 1n,
         verdict: number(/errors: (\d+)/, stdout) === 0n ? "holds" : "violated",
         cpu,
         memory,
