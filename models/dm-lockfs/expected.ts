@@ -27,13 +27,7 @@ const frees_nothing = [
   "interrupted",
   "interrupted-ext3",
 ];
-const without_other_io = [
-  "two-suspends",
-  "suspend-vs-swap-table",
-  "resume-vs-suspend",
-  "sync-fails",
-  "interrupted-ext3",
-];
+const without_other_io = ["two-suspends", "suspend-vs-swap-table", "resume-vs-suspend", "sync-fails"];
 const stuck = ["deadlock", "partial-deadlock"] as const;
 
 export const expected: readonly Expected[] = [

@@ -211,7 +211,9 @@ export function report(kind: string, message: string, when: Bool | boolean = tru
   else recording().emit({ s: "if", c: computed(toBool(when), site), then: [finding], else: [], site });
 }
 
-/** Marks that what a property speaks of has happened: its trigger. */
+/** Marks that what a property speaks of has happened: its trigger. In a scenario's `start`: has happened already. */
 export function reached(mark: string): void {
-  recording().emit({ s: "mark", name: mark, site: callSite() });
+  const r = recording();
+  if (r.inFunction) r.emit({ s: "mark", name: mark, site: callSite() });
+  else r.reached.add(mark);
 }

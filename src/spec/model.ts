@@ -377,6 +377,7 @@ export class Protocol {
         functions: Object.fromEntries(r.functions),
         threads,
         properties,
+        ...(r.reached.size > 0 ? { reached: [...r.reached] } : {}),
         expectations,
       };
     });

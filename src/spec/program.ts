@@ -366,5 +366,7 @@ export interface Program {
   readonly functions: Readonly<Record<string, FunctionDecl>>;
   readonly threads: readonly ThreadDecl[];
   readonly properties: readonly PropertyDecl[];
+  /** Triggers of properties that the start of the scenario has reached: what it says has happened already. */
+  readonly reached?: readonly string[];
   readonly expectations: readonly Expectation[];
 }

@@ -95,6 +95,8 @@ export class Recording {
   private readonly replacements: ReadonlyMap<string, FunctionSource>;
   /** The declared initial value of each variable, which a scenario's start may have changed for an object. */
   readonly fresh = new Map<string, number>();
+  /** Marks of what the scenario's start says has happened already. */
+  readonly reached = new Set<string>();
   readonly facts = new Map<unknown, unknown>();
 
   constructor(options: {

@@ -316,6 +316,12 @@ class Run {
     return [...this.#findingAt.keys()].find((f) => this.#system.findings[f]!.kind === "model-error");
   }
 
+  #cuts(): string {
+    return Object.entries(this.#cut())
+      .map(([kind, n]) => `${n} ${n === 1 ? "edge ends" : "edges end"} in ${kind}`)
+      .join(", ");
+  }
+
   #cut(): Record<string, number> {
     const cut: Record<string, number> = {};
     this.#system.findings.forEach((finding, f) => {
@@ -516,7 +522,7 @@ class Run {
     return {
       property: p.id,
       verdict: "inconclusive",
-      reason: `only cut edges could rescue: ${what}`,
+      reason: `only cut edges could rescue: ${this.#cuts()} (${what})`,
       schedule: { steps: this.#wayTo(state).steps },
     };
   }

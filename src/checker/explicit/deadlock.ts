@@ -29,7 +29,7 @@ export function classifyDeadlock(system: TransitionSystem, state: StateValues, d
     c.kind === "self-deadlock" ? 0 : c.kind === "irq-deadlock" ? 1 : 2;
   const chosen = pool.reduce((a, b) => (rank(b) < rank(a) ? b : a));
   return {
-    finding: { kind: chosen.kind, message: describe(system, state, chosen.t), thread: chosen.t },
+    finding: { kind: chosen.kind, message: describe(system, state, chosen.t, movers), thread: chosen.t },
     settled: chosen.settled,
   };
 }
@@ -76,11 +76,16 @@ function kindOf(system: TransitionSystem, state: StateValues, t: number, holder:
   return live === 0 ? "deadlock" : "partial-deadlock";
 }
 
-function describe(system: TransitionSystem, state: StateValues, first: number): string {
+function describe(system: TransitionSystem, state: StateValues, first: number, movers: ReadonlySet<number>): string {
   const parts: string[] = [];
   const seen = new Set<number>();
   for (let t = first; t >= 0 && !seen.has(t); ) {
     seen.add(t);
+    if (movers.has(t)) {
+      // What it stands at is no wait now.
+      parts.push(`${system.threads[t]!.name} can move`);
+      break;
+    }
     const wait = waitOf(system, state, t);
     if (wait === undefined) {
       if (parts.length === 0) parts.push(`${system.threads[t]!.name} can never move again`);

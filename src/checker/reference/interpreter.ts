@@ -167,7 +167,7 @@ export class Interpreter {
       );
     this.#vars = new Map(program.vars.map((v) => [v.name, v]));
     this.#pools = new Map(program.pools.map((p) => [p.name, p]));
-    const marks: string[] = [];
+    const marks: string[] = [...(program.reached ?? [])];
     const executed: Site[] = [];
     this.#initial = this.#start(marks, executed);
     this.initialMarks = marks;

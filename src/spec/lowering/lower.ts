@@ -333,7 +333,10 @@ export function lower(program: Program): TransitionSystem {
   const graphs = drafts.map(({ graph }) => graph);
   const context = { symbols, programs, graphs, threads, findings: findings.findings, marks };
   const properties = program.properties.map((property) => lowerProperty(property, context));
-  const initialMarks = new Set(drafts.flatMap(({ starts }) => [...starts.values()].flatMap((start) => start.marks)));
+  const initialMarks = new Set([
+    ...(program.reached ?? []).map((mark) => marks.intern(mark)),
+    ...drafts.flatMap(({ starts }) => [...starts.values()].flatMap((start) => start.marks)),
+  ]);
   const system: TransitionSystem = {
     protocol: program.protocol,
     variant: program.variant,

@@ -4,7 +4,7 @@
  */
 import { step, type WaitOptions } from "../access.ts";
 import { aliveCheck, type Cell, cell, type FieldType, type Location, load, startWith, store } from "../cell.ts";
-import { computed } from "../control.ts";
+import { computed, reached } from "../control.ts";
 import { ERRNO_LABELS } from "../errno.ts";
 import { ModelError } from "../model-error.ts";
 import type { Expr, Site, Stmt } from "../program.ts";
@@ -80,6 +80,7 @@ export function initially_submitted(bio: Bio): void {
   const site = callSite();
   if (recording().inFunction) throw new ModelError("initially_submitted belongs in the start of a scenario", site);
   startWith(bio.io.submission(), constant(1), site);
+  reached("bio-submitted");
 }
 
 /** Its owner hands it in. A bio that has completed may be handed in anew; one in flight is `bug-on`. */

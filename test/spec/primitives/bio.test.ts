@@ -65,6 +65,16 @@ describe("bio accounting", () => {
     expect(verdicts(small(resubmits))).toEqual({ "lost-bio": "bio-lost", "completed-once": "holds" });
   });
 
+  test("in flight from the start: there is something to lose", () => {
+    const small = (...threads: ReturnType<typeof device>[]): Small => ({
+      threads: () => [thread("t", () => void write(x.deferred, true)), ...threads],
+      start: () => initially_submitted(x),
+      properties: [lost, completedOnce],
+    });
+    expect(verdicts(small(device(0)))).toEqual({ "lost-bio": "holds", "completed-once": "holds" });
+    expect(verdicts(small())).toEqual({ "lost-bio": "bio-lost", "completed-once": "holds" });
+  });
+
   test("completed twice, freed in flight", () => {
     const twice = () => {
       submit_bio(x);
