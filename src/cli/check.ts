@@ -136,8 +136,7 @@ async function runCheck(args: Arguments): Promise<number> {
       );
     }
   }
-  if (options.engine === "smt" || options.engine === "symbolic")
-    refuseTemporal(plan, options.engine, filters.properties);
+  if (options.engine === "smt") refuseTemporal(plan, options.engine, filters.properties);
   const run = await runPlan({ items: plan.items, problems: [...loaded.problems, ...plan.problems] }, options);
   writeTraces(run, directory);
   report(run, outputs, {
@@ -167,7 +166,7 @@ function refuseTemporal(plan: Plan, engine: EngineName, named: readonly string[]
   const strong = threads === "strong" || strongThreads.length > 0 || strongWaits.length > 0;
   throw new UsageError(
     `the engine ${engine} decides no temporal property, and ${temporal.id} is one${strong ? ", under strong fairness" : ""}: ` +
-      "leave --engine out, or use --engine explicit",
+      "leave --engine out, or use --engine explicit or symbolic",
   );
 }
 

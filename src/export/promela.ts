@@ -181,7 +181,7 @@ class Writer {
   #ltl(property: SysProperty): string[] {
     const { check } = property;
     if (check.c !== "temporal") throw new NotExpressible(`${property.id} is not a property of runs`);
-    if (check.moving)
+    if (check.moving || check.also?.some((c) => c.moving))
       throw new NotExpressible(`${property.id} asks who steps for ever, which LTL over states cannot say`);
     if (check.fairness.strong.length > 0)
       throw new NotExpressible(`${property.id} assumes strong fairness, SPIN has weak`);
@@ -189,7 +189,8 @@ class Writer {
     if (optional && check.fairness.weak.length > 0) {
       throw new NotExpressible("the scenario has optional moves, which SPIN's fairness would owe");
     }
-    return [`ltl p { ${this.#formula(check.formula)} } /* ${comment(property.id)} */`];
+    const all = [check, ...(check.also ?? [])].map((c) => this.#formula(c.formula)).join(" && ");
+    return [`ltl p { ${all} } /* ${comment(property.id)} */`];
   }
 
   #formula(f: SysTemporal): string {

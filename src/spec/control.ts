@@ -163,6 +163,7 @@ function sharedRead(expr: Expr): string | undefined {
       return `whether a ${expr.pool} is alive`;
     case "ended":
     case "at":
+    case "inside":
       return `the place of ${expr.thread}`;
     case "const":
     case "local":

@@ -2,6 +2,7 @@
 
 import { type Cell, startWith } from "./cell.ts";
 import type { Replacement } from "./function.ts";
+import { askedOfMembers } from "./members.ts";
 import { ModelError } from "./model-error.ts";
 import { nearest } from "./nearest.ts";
 import { type Big, bklFact } from "./primitives/blocking.ts";
@@ -327,7 +328,7 @@ export class Protocol {
         .map(
           (p): PropertyDecl => ({
             id: p.id,
-            check: p.check(),
+            check: askedOfMembers(p.check(), p.id, threads, p.site),
             kind: p.kind,
             message: p.message,
             trigger: p.trigger,

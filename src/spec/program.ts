@@ -62,8 +62,13 @@ export type Expr =
   | { readonly e: "alive"; readonly pool: string; readonly ptr: Expr }
   /** In properties only: the thread (its name in `threads`) has ended. */
   | { readonly e: "ended"; readonly thread: string }
-  /** In properties only: the next step of the thread is one that directly follows this label (of any inlined call). */
-  | { readonly e: "at"; readonly thread: string; readonly label: string };
+  /**
+   * In properties only: the next step of the thread is one that directly follows this label (of any inlined call); a
+   * label right before a call directly precedes the callee's first step.
+   */
+  | { readonly e: "at"; readonly thread: string; readonly label: string }
+  /** In properties only: the thread is in a call of this function, at any depth. */
+  | { readonly e: "inside"; readonly thread: string; readonly fn: string };
 
 /** What can be assigned: a local of the function, or a shared variable (an element of an array with `i`). */
 export type Place =
@@ -311,6 +316,8 @@ export type Check =
       readonly formula: Temporal;
       readonly fairness: Fairness;
       readonly moving?: readonly string[];
+      /** The same asked of other members of a class: violated if it, or any of these, is. */
+      readonly also?: readonly { readonly formula: Temporal; readonly moving?: readonly string[] }[];
     };
 
 /**

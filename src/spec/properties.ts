@@ -1,8 +1,9 @@
 /** Properties: the ready-made ones of the contract and a model's own. */
 
-import { type Bio, someLost } from "./primitives/bio.ts";
+import { ModelError } from "./model-error.ts";
+import { type Bio, lostBios } from "./primitives/bio.ts";
 import type { Check, Expr, Fairness, FindingKind, Site, Temporal, Trigger } from "./program.ts";
-import { callSite } from "./recording.ts";
+import { callSite, type FunctionSource } from "./recording.ts";
 import type { PointerTarget } from "./types.ts";
 import { Bool, binary, constant } from "./value.ts";
 
@@ -166,7 +167,10 @@ export function temporal(
   }));
 }
 
-/** None of these threads goes on taking steps for ever while the condition holds only finitely often. */
+/**
+ * No thread spins for ever without progress: none of these threads goes on taking steps for ever while the condition
+ * holds only finitely often. One that waits for ever takes no steps: that is starvation.
+ */
 export function livelock(
   id: string,
   own: OwnProperty,
@@ -174,6 +178,7 @@ export function livelock(
   progress: () => Bool,
   fairness: FairnessOptions = {},
 ): Property {
+  if (threads.length === 0) throw new ModelError(`${id} names no thread that could go on for ever`, callSite());
   return property(id, { kind: "livelock", ...own }, () => ({
     c: "temporal",
     formula: always(eventually(progress())),
@@ -182,7 +187,10 @@ export function livelock(
   }));
 }
 
-/** A request is served in the end: wherever `request` holds, `served` holds then or later. */
+/**
+ * A request is served in the end, whether its thread steps or waits meanwhile: wherever `request` holds, `served` holds
+ * then or later. For an operation that is retried, the request is that it has begun and `served` that it has succeeded.
+ */
 export function starvation(
   id: string,
   own: OwnProperty,
@@ -197,11 +205,65 @@ export function starvation(
   }));
 }
 
+/** A wait ends: whenever the thread has come to the step after this label, it takes it in the end. */
+export function waitEnds(
+  id: string,
+  own: OwnProperty,
+  thread: string,
+  label: string,
+  fairness: FairnessOptions = {},
+): Property {
+  const waits = () => at(thread, label);
+  return starvation(id, { triggerWhat: `${thread} at ${label}`, ...own }, waits, () => waits().not(), fairness);
+}
+
+/**
+ * A call returns: whenever the thread is in a call of the function, it leaves it in the end. Between two calls there
+ * must be a step, or they look like one; that is checked.
+ */
+export function callReturns(
+  id: string,
+  own: OwnProperty,
+  thread: string,
+  called: CalledFunction,
+  fairness: FairnessOptions = {},
+): Property {
+  const within = () => inside(thread, called);
+  const what = `${thread} in ${nameOf(called)}`;
+  return starvation(id, { triggerWhat: what, ...own }, within, () => within().not(), fairness);
+}
+
+/**
+ * Every bio that is in flight completes, or comes to wait legitimately, in the end. Runs that come to rest with a bio
+ * left over are among those that break it; `lostBio` sees only them.
+ */
+export function bioCompletes<P extends Bio>({ bios, waiting }: LostBio<P>, fairness: FairnessOptions = {}): Property {
+  return property(
+    "bio-completes",
+    {
+      title: "every bio completes in the end",
+      kind: "starvation",
+      message: "a bio that was submitted never completes",
+      triggerWhat: "a bio in flight",
+    },
+    () => ({
+      c: "temporal",
+      formula: lostBios(bios, waiting ?? (() => new Bool(constant(0))))
+        .map((lost): Temporal => ({ t: "leads-to", a: state(lost), b: state({ e: "not", a: lost }) }))
+        .reduce((a, b) => ({ t: "and", a, b })),
+      fairness: fairnessOf(fairness),
+    }),
+  );
+}
+
 /** A condition on states, or a formula over runs. */
 export type Formula = Bool | Temporal;
 
 function formula(f: Formula): Temporal {
-  return f instanceof Bool ? { t: "state", expr: f.use() } : f;
+  return f instanceof Bool ? state(f.use()) : f;
+}
+function state(expr: Expr): Temporal {
+  return { t: "state", expr };
 }
 export function always(f: Formula): Temporal {
   return { t: "always", a: formula(f) };
@@ -220,9 +282,25 @@ export function implies(a: Formula, b: Formula): Temporal {
   return { t: "implies", a: formula(a), b: formula(b) };
 }
 
-/** The thread's next step directly follows this label. */
+/**
+ * The thread's next step directly follows this label; of a label right before a call, that is the callee's first step.
+ * For properties, as are `inside` and `ended`. In all three the name of a class of several threads stands for one member,
+ * and the property is asked of each: `udev` of udev#1, udev#2 …; `udev#1` is one member, whatever their number.
+ */
 export function at(thread: string, label: string): Bool {
   return new Bool({ e: "at", thread, label });
+}
+
+/** A kernel function, or its name; a thread's own body has the thread's name. */
+export type CalledFunction = string | { readonly source: FunctionSource };
+
+function nameOf(called: CalledFunction): string {
+  return typeof called === "string" ? called : called.source.name;
+}
+
+/** The thread is in a call of this function: its next step is one of the function, or of what that calls. */
+export function inside(thread: string, called: CalledFunction): Bool {
+  return new Bool({ e: "inside", thread, fn: nameOf(called) });
 }
 
 function property(id: string, own: OwnProperty, check: () => Check): Property {
@@ -238,7 +316,7 @@ function property(id: string, own: OwnProperty, check: () => Check): Property {
   };
 }
 
-/** Every thread of these names has ended; for properties. */
+/** The threads of these names have ended; for properties. */
 export function ended(...threads: readonly string[]): Bool {
   return new Bool(
     threads.map((thread): Expr => ({ e: "ended", thread })).reduce((a, b) => binary("&&", a, b), constant(1)),
@@ -268,7 +346,10 @@ export function lostBio<P extends Bio>({ bios, waiting }: LostBio<P>): Property 
     },
     () => ({
       c: "at-rest",
-      expr: { e: "not", a: someLost(bios, waiting ?? (() => new Bool(constant(0)))) },
+      expr: {
+        e: "not",
+        a: lostBios(bios, waiting ?? (() => new Bool(constant(0)))).reduce((a, b) => binary("||", a, b)),
+      },
     }),
   );
 }

@@ -178,6 +178,8 @@ export type SysCheck =
       readonly fairness: SysFairness;
       /** Indices of threads, one of which must step infinitely often in a counterexample. */
       readonly moving?: readonly number[];
+      /** The same asked of other members of a class: violated if it, or any of these, is. */
+      readonly also?: readonly { readonly formula: SysTemporal; readonly moving?: readonly number[] }[];
     };
 
 /** Fairness resolved: threads by index, waits by the locations of each program that wait so. */

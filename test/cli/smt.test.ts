@@ -160,11 +160,3 @@ test.each([
   },
   60_000,
 );
-
-test.each(["smt", "symbolic"])("a temporal property asked for by name is refused by the engine %s", (engine) => {
-  const run = lockstep("check", WAIT_SCAN, "--engine", engine, "--property", "bounded-wait");
-  expect([run.status, run.stderr]).toEqual([
-    2,
-    expect.stringContaining(`the engine ${engine} decides no temporal property`),
-  ]);
-});

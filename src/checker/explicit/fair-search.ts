@@ -27,6 +27,7 @@ interface Asked {
   readonly property: SysProperty;
   readonly check: TemporalCheck;
   readonly formula: Formula;
+  readonly moving: readonly number[];
   /** Goal numbers of its predicates and of the places of its strong conditions; -1: everywhere. */
   readonly predicates: readonly number[];
   readonly strong: readonly { readonly thread: number; readonly place: number }[];
@@ -44,17 +45,38 @@ export async function decideTemporal(
 ): Promise<Outcome[]> {
   const goals: SysExpr[] = [];
   const asked = properties.flatMap((property) =>
-    property.check.c === "temporal" ? [ask(property, property.check, goals)] : [],
+    property.check.c === "temporal" ? askAll(property, property.check, goals) : [],
   );
   if (asked.length === 0) return [];
   const inconclusive = (reason: string): Outcome[] =>
-    asked.map(({ property }) => ({ property: property.id, verdict: "inconclusive", reason }));
+    [...new Set(asked.map(({ property }) => property.id))].map((property) => ({
+      property,
+      verdict: "inconclusive",
+      reason,
+    }));
   if (system.threads.length > MOST_BITS) {
     return inconclusive(`fair cycles are searched for up to ${MOST_BITS} threads; there are ${system.threads.length}`);
   }
   const graph = await FairSearch.explore(system, goals, options);
   if ("reason" in graph) return inconclusive(graph.reason);
-  return asked.map((a) => graph.decide(a));
+  const worst = ["holds", "vacuous", "inconclusive", "violated"];
+  const decided = new Map<string, Outcome>();
+  for (const a of asked) {
+    const before = decided.get(a.property.id);
+    if (before?.verdict === "violated") continue;
+    const outcome = graph.decide(a);
+    if (before === undefined || worst.indexOf(outcome.verdict) > worst.indexOf(before.verdict)) {
+      decided.set(a.property.id, outcome);
+    }
+  }
+  return [...decided.values()];
+}
+
+/** One for each member that the property is asked of. */
+function askAll(property: SysProperty, check: TemporalCheck, goals: SysExpr[]): Asked[] {
+  return [check, ...(check.also ?? [])].map((c) =>
+    ask(property, { c: "temporal", fairness: check.fairness, ...c }, goals),
+  );
 }
 
 function ask(property: SysProperty, check: TemporalCheck, goals: SysExpr[]): Asked {
@@ -77,7 +99,7 @@ function ask(property: SysProperty, check: TemporalCheck, goals: SysExpr[]): Ask
     thread,
     place: locations === undefined ? -1 : goal({ e: "pc", t: thread, locations }),
   }));
-  return { property, check, formula: root, predicates, strong };
+  return { property, check, formula: root, moving: check.moving ?? [], predicates, strong };
 }
 
 class FairSearch {
@@ -171,7 +193,7 @@ class FairSearch {
     return new FairSearch(system, search, store, layout, { states, first, target, thread, enabled });
   }
 
-  decide({ property, check, formula, predicates, strong }: Asked): Outcome {
+  decide({ property, check, formula, moving: movers, predicates, strong }: Asked): Outcome {
     if (predicates.length > MOST_BITS || strong.length > MOST_BITS) {
       const reason = `the property has more than ${MOST_BITS} state conditions or strong conditions`;
       return { property: property.id, verdict: "inconclusive", reason };
@@ -182,7 +204,7 @@ class FairSearch {
       strongEnabled: this.#strongEnabled(strong),
     };
     const weak = check.fairness.weak.reduce((mask, t) => mask | (1 << t), 0);
-    const moving = (check.moving ?? []).reduce((mask, t) => mask | (1 << t), 0);
+    const moving = movers.reduce((mask, t) => mask | (1 << t), 0);
     let lasso: Lasso | undefined;
     try {
       lasso = fairLasso(graph, automaton(formula, true), { weak, strong: strong.map((s) => s.thread), moving });

@@ -20,7 +20,8 @@ export type SimpleStmt = Exclude<
 >;
 
 export type Instruction =
-  | { readonly i: "step"; readonly step: Step; readonly labels: readonly string[] }
+  /** `first`: only labels and remarks come before it in the function. */
+  | { readonly i: "step"; readonly step: Step; readonly labels: readonly string[]; readonly first: boolean }
   | { readonly i: "simple"; readonly stmt: SimpleStmt }
   | { readonly i: "label"; readonly name: string; readonly site: Site }
   /** Goes on at the next instruction when `c` holds, at `otherwise` when not. */
@@ -32,6 +33,8 @@ export type Instruction =
       readonly args: readonly Expr[];
       readonly into?: string;
       readonly site: Site;
+      readonly labels: readonly string[];
+      readonly first: boolean;
     }
   /** `site` is absent for the end of the body, which returns 0. */
   | { readonly i: "return"; readonly value?: Expr; readonly site?: Site };
@@ -61,10 +64,12 @@ export function flatten(fn: FunctionDecl): FunctionCode {
   const labels = new Map<string, Target>();
   /** The labels that directly precede the next instruction. */
   let pending: string[] = [];
+  let first = true;
 
   const emit = (draft: Draft) => {
     drafts.push(draft);
     pending = [];
+    first = false;
   };
   const here = (target: Target) => {
     target.pc = drafts.length;
@@ -73,9 +78,9 @@ export function flatten(fn: FunctionDecl): FunctionCode {
 
   const emitAll = (stmts: readonly Stmt[], loop: Loop | undefined): void => {
     for (const stmt of stmts) {
-      const before = pending;
+      const before = { pending, first };
       emitOne(stmt, loop);
-      if (isRemark(stmt)) pending = before;
+      if (isRemark(stmt)) ({ pending, first } = before);
     }
   };
 
@@ -84,8 +89,8 @@ export function flatten(fn: FunctionDecl): FunctionCode {
       case "step": {
         checkBody(stmt.checks, fn.name);
         for (const alternative of stmt.alternatives) checkBody(alternative.body, fn.name);
-        const before = pending;
-        emit(() => ({ i: "step", step: stmt, labels: before }));
+        const before = { labels: pending, first };
+        emit(() => ({ i: "step", step: stmt, ...before }));
         return;
       }
       case "if": {
@@ -143,15 +148,18 @@ export function flatten(fn: FunctionDecl): FunctionCode {
           site: stmt.site,
         }));
         return;
-      case "call":
+      case "call": {
+        const before = { labels: pending, first };
         emit(() => ({
           i: "call",
           fn: stmt.fn,
           args: stmt.args,
           ...(stmt.into === undefined ? {} : { into: stmt.into }),
           site: stmt.site,
+          ...before,
         }));
         return;
+      }
       default:
         checkBody([stmt], fn.name);
         emit(() => ({ i: "simple", stmt }));

@@ -49,9 +49,18 @@ export function evaluate(expr: Expr, scope: Scope): number {
     case "ended":
       return scope.state.threads[threadIndex(expr.thread, scope.program)]!.frames.length === 0 ? 1 : 0;
     case "at": {
-      const frame = innermost(scope.state, threadIndex(expr.thread, scope.program));
-      const next = frame === undefined ? undefined : scope.code.get(frame.fn)![frame.pc];
-      return next?.i === "step" && next.labels.includes(expr.label) ? 1 : 0;
+      // A frame stands at its next step, or at the call that is being made.
+      for (const frame of scope.state.threads[threadIndex(expr.thread, scope.program)]!.frames.toReversed()) {
+        const next = scope.code.get(frame.fn)![frame.pc]!;
+        if (next.i !== "step" && next.i !== "call") return 0;
+        if (next.labels.includes(expr.label)) return 1;
+        if (!next.first) return 0;
+      }
+      return 0;
+    }
+    case "inside": {
+      const { frames } = scope.state.threads[threadIndex(expr.thread, scope.program)]!;
+      return frames.some((frame) => frame.fn === expr.fn) ? 1 : 0;
     }
   }
 }

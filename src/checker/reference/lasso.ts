@@ -13,10 +13,24 @@ interface Position {
   readonly transition?: Transition;
 }
 
+/** What is asked of one run: a property may ask it of every member of a class. */
+type Case = Pick<TemporalCheck, "formula" | "moving" | "fairness">;
+
 /** Undefined: the lasso is a fair run on which the formula fails. Otherwise why not. */
 export function objection(
   interpreter: Interpreter,
   check: TemporalCheck,
+  visits: readonly Position[],
+  schedule: Schedule,
+): string | undefined {
+  const cases: Case[] = [check, ...(check.also ?? []).map((c) => ({ ...c, fairness: check.fairness }))];
+  const objections = cases.map((c) => objectionTo(interpreter, c, visits, schedule));
+  return objections.includes(undefined) ? undefined : objections[0];
+}
+
+function objectionTo(
+  interpreter: Interpreter,
+  check: Case,
   visits: readonly Position[],
   schedule: Schedule,
 ): string | undefined {

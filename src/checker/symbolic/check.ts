@@ -217,10 +217,20 @@ class Run {
   }
 
   #decideTemporal(p: SysProperty, check: Extract<SysCheck, { c: "temporal" }>): Outcome {
+    for (const { formula, moving } of [check, ...(check.also ?? [])]) {
+      const asked = { c: check.c, formula, fairness: check.fairness, ...(moving === undefined ? {} : { moving }) };
+      const outcome = this.#broken(p, asked);
+      if (outcome !== undefined) return outcome;
+    }
+    return this.#passed(p);
+  }
+
+  /** A fair run that breaks the property; undefined if there is none. */
+  #broken(p: SysProperty, check: Extract<SysCheck, { c: "temporal" }>): Outcome | undefined {
     let cycles: FairCycles | undefined;
     try {
       cycles = new FairCycles(this.#reached, check, this.#stuckThreads().live);
-      if (!cycles.exists()) return this.#passed(p);
+      if (!cycles.exists()) return undefined;
       this.#showing = true;
       const { steps, loop } = cycles.lasso();
       this.#showing = false;

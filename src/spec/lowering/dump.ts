@@ -169,7 +169,7 @@ export function dump(system: TransitionSystem): string {
         case "deadlock":
           return `property ${id}: deadlock`;
         case "temporal":
-          return `property ${id}: ${temporalText(check.formula, system)}`;
+          return `property ${id}: ${[check, ...(check.also ?? [])].map((c) => temporalText(c.formula, system)).join("; ")}`;
         default:
           return `property ${id}: ${check.c} ${expressionText(check.expr, system, undefined)}`;
       }

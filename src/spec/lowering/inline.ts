@@ -148,11 +148,12 @@ class Inliner {
   graph(fn: FunctionDecl): InlinedGraph {
     const root = this.frame(fn, undefined);
     const end = this.add<Node & { k: "end" }>({ k: "end", frame: root });
-    const entry = this.body(root, { into: undefined, next: end });
+    const entry = this.body(root, { into: undefined, next: end }, []);
     return { entry, end, nodes: this.nodes, locals: this.locals, root, labels: this.labels };
   }
 
-  private body(frame: Frame, exit: Exit): Node {
+  /** `preceding`: the labels right before the call. */
+  private body(frame: Frame, exit: Exit, preceding: readonly string[]): Node {
     const labels = new Map<string, PassNode>();
     const label = (name: string, site: Site): PassNode => {
       const known = labels.get(name);
@@ -173,7 +174,7 @@ class Inliner {
             next: exit.next,
             site: frame.fn.site,
           });
-    return this.block(frame.fn.body, fallOff, undefined, { frame, exit, fallOff, label });
+    return this.block(frame.fn.body, fallOff, undefined, { frame, exit, fallOff, label }, preceding);
   }
 
   /** `preceding`: the labels right before the block. */
@@ -258,7 +259,7 @@ class Inliner {
       case "return":
         return this.return(stmt, within);
       case "call":
-        return this.call(stmt, next, frame);
+        return this.call(stmt, next, frame, labels);
       case "choose":
         return this.add<Node & { k: "choose" }>({
           k: "choose",
@@ -287,7 +288,7 @@ class Inliner {
     return this.add<Node & { k: "assign" }>({ k: "assign", frame, to, value, next: exit.next, site });
   }
 
-  private call(stmt: Stmt & { s: "call" }, next: Node, caller: Frame): Node {
+  private call(stmt: Stmt & { s: "call" }, next: Node, caller: Frame, labels: readonly string[]): Node {
     const fn = functionNamed(stmt.fn, this.symbols.program, stmt.site);
     if (caller.path.includes(stmt.fn))
       throw new ModelError(
@@ -301,7 +302,7 @@ class Inliner {
       frame: caller,
       callee,
       args: stmt.args,
-      next: this.body(callee, { into, next }),
+      next: this.body(callee, { into, next }, labels),
       site: stmt.site,
     });
   }
@@ -317,6 +318,34 @@ interface Body {
   readonly exit: Exit;
   readonly fallOff: Node;
   label(name: string, site: Site): PassNode;
+}
+
+/**
+ * The site of a call of the function that can follow another one of it without a step between; undefined if there is
+ * none. Values are not considered.
+ */
+export function calledAgain(graph: InlinedGraph, fn: string): Site | undefined {
+  const isIn = (frame: Frame) => frame.path.includes(fn);
+  const seen = new Set<string>();
+  const work: { node: Node; call: Site | undefined }[] = graph.nodes.flatMap((node) =>
+    node.k === "step" && isIn(node.frame) ? node.alternatives.map((next) => ({ node: next, call: undefined })) : [],
+  );
+  for (let at = work.pop(); at !== undefined; at = work.pop()) {
+    const { node, call } = at;
+    const key = `${node.id} ${call !== undefined}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const go = (next: Node, site = call) => work.push({ node: next, call: site });
+    if (node.k === "step") {
+      if (call !== undefined && isIn(node.frame)) return call;
+    } else if (node.k === "branch") {
+      go(node.then);
+      go(node.else);
+    } else if (node.k === "choose") for (const entry of node.entries) go(entry);
+    else if (node.k === "enter") go(node.next, node.callee.fn.name === fn ? node.site : call);
+    else if (node.k !== "end") go(node.next);
+  }
+  return undefined;
 }
 
 /**

@@ -36,6 +36,7 @@ function readsOfExpr(expr: Expr | undefined, read: (name: string) => void): void
     case "self":
     case "ended":
     case "at":
+    case "inside":
       return;
   }
 }

@@ -21,7 +21,7 @@ import type {
   SysThread,
 } from "../transition-system.ts";
 import { FALSE } from "./fold.ts";
-import type { InlinedGraph } from "./inline.ts";
+import { calledAgain, type InlinedGraph } from "./inline.ts";
 import { referenced } from "./references.ts";
 import { resolve, type Scope } from "./resolve.ts";
 import type { Symbols } from "./symbols.ts";
@@ -53,7 +53,8 @@ function locationTest(t: number, context: PropertyContext, holds: (l: SysProgram
   return found.length === 0 ? FALSE : test;
 }
 
-function propertyScope(site: Site, context: PropertyContext): Scope {
+/** `runs`: what is asked is about runs, in which two calls must not look like one. */
+function propertyScope(site: Site, context: PropertyContext, runs: boolean): Scope {
   const refuse = (what: string): never => {
     throw new ModelError(`${what} in a property: it can look at shared variables and locations only.`, site);
   };
@@ -83,6 +84,24 @@ function propertyScope(site: Site, context: PropertyContext): Scope {
           site,
         );
       return locationTest(t, context, (location) => location.labels.includes(label));
+    },
+    inside: (thread, fn) => {
+      const t = threadNamed(thread, context, site);
+      const { locations } = context.programs[context.threads[t]!.program]!;
+      const inside = locations.flatMap((location) => (location.ended ? [] : location.path));
+      if (!inside.includes(fn))
+        throw new ModelError(
+          `The thread ${thread} takes no step in a function "${fn}".${nearestNames(fn, new Set(inside))}`,
+          site,
+        );
+      const again = runs ? calledAgain(context.graphs[context.threads[t]!.program]!, fn) : undefined;
+      if (again !== undefined)
+        throw new ModelError(
+          `The thread ${thread} can call ${fn} here right after another call of it, and a property of runs would take both ` +
+            "for one: put a step between, such as pause('between two calls').",
+          again,
+        );
+      return locationTest(t, context, (location) => !location.ended && location.path.includes(fn));
     },
   };
 }
@@ -132,9 +151,13 @@ function lowerFairness(fairness: Fairness, site: Site, context: PropertyContext)
   return { weak: fairness.threads === "none" ? [] : all, strong };
 }
 
+function lowerMoving(moving: readonly string[] | undefined, site: Site, context: PropertyContext) {
+  return moving === undefined ? {} : { moving: moving.map((name) => threadNamed(name, context, site)) };
+}
+
 /** `implied`: races proper are left out, because nobody asked for them. */
 function lowerCheck(check: Check, site: Site, context: PropertyContext, implied: boolean): SysCheck {
-  const state = (expr: Expr) => resolve(expr, propertyScope(site, context));
+  const state = (expr: Expr) => resolve(expr, propertyScope(site, context, check.c === "temporal"));
   switch (check.c) {
     case "findings": {
       const kinds = new Set(check.kinds);
@@ -152,7 +175,15 @@ function lowerCheck(check: Check, site: Site, context: PropertyContext, implied:
         c: "temporal",
         formula: lowerTemporal(check.formula, state),
         fairness: lowerFairness(check.fairness, site, context),
-        ...(check.moving ? { moving: check.moving.map((name) => threadNamed(name, context, site)) } : {}),
+        ...lowerMoving(check.moving, site, context),
+        ...(check.also
+          ? {
+              also: check.also.map(({ formula, moving }) => ({
+                formula: lowerTemporal(formula, state),
+                ...lowerMoving(moving, site, context),
+              })),
+            }
+          : {}),
       };
     default:
       return { c: check.c, expr: state(check.expr) };

@@ -15,14 +15,15 @@ export interface Scope {
   referenced(pool: number, ptr: SysExpr): SysExpr;
   ended(thread: string): SysExpr;
   at(thread: string, label: string): SysExpr;
+  inside(thread: string, fn: string): SysExpr;
 }
 
 /** The part of a Scope that code and properties differ in, for code: it cannot look at other threads' locations. */
-export function notInCode(site: Site | undefined): Pick<Scope, "ended" | "at"> {
+export function notInCode(site: Site | undefined): Pick<Scope, "ended" | "at" | "inside"> {
   const refuse = (what: string): never => {
     throw new ModelError(`\`${what}\` can stand in properties only: code has to read a shared variable instead.`, site);
   };
-  return { ended: () => refuse("ended"), at: () => refuse("at") };
+  return { ended: () => refuse("ended"), at: () => refuse("at"), inside: () => refuse("inside") };
 }
 
 /** @throws ModelError for unknown names, an index on a scalar, an array without one. */
@@ -57,6 +58,8 @@ export function resolve(expr: Expr, scope: Scope): SysExpr {
       return scope.ended(expr.thread);
     case "at":
       return scope.at(expr.thread, expr.label);
+    case "inside":
+      return scope.inside(expr.thread, expr.fn);
   }
 }
 

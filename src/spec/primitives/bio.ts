@@ -243,12 +243,12 @@ export function clone_endio(bio: Bio, status: Errno | number): { readonly last: 
   return { last: isLast, status: new Errno({ e: "local", name: error }) };
 }
 
-/** Some bio of the struct was submitted, has not completed, and does not wait legitimately. */
-export function someLost<P extends Bio>(bios: PointerTarget<P>, waiting: (bio: P) => Bool): Expr {
+/** For each bio of the struct: it was submitted, has not completed, and does not wait legitimately. */
+export function lostBios<P extends Bio>(bios: PointerTarget<P>, waiting: (bio: P) => Bool): Expr[] {
   bios.declare();
   const { slots } = recording().pools.get(bios.name)!;
   return Array.from({ length: slots }, (_, i): Expr => {
     const bio = bios.pointer(constant(i + 1));
     return binary("&&", inFlight(bio.io), { e: "not", a: waiting(bio).use() });
-  }).reduce((a, b) => binary("||", a, b));
+  });
 }

@@ -339,6 +339,7 @@ function readsShared(e: Expr): boolean {
     case "referenced":
     case "ended":
     case "at":
+    case "inside":
       return true;
     case "not":
     case "neg":
