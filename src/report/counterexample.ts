@@ -3,7 +3,8 @@
  * what, the schedule as it was executed with one column per thread, what was assumed, and how to replay it.
  * Plain ASCII, no colours; 100 columns for up to three threads.
  */
-import { changesOf, heldLocks, type Trace, type TraceStep } from "../checker/trace/trace.ts";
+import { changesOf, heldLocks, type Trace, type TraceStep, type TraceThread } from "../checker/trace/trace.ts";
+import { standingChanges } from "./standing-changes.ts";
 
 const WIDTH = 100;
 /** Below this a kernel call no longer fits beside its neighbours; with more threads the table grows wider instead. */
@@ -49,7 +50,8 @@ export function settingsText(settings: Pick<Trace, "sizes" | "switches">): strin
     .join(" ");
 }
 
-function headline(trace: Trace): string[] {
+/** What went wrong and where, and how long the schedule is. */
+export function headline(trace: Trace, width = WIDTH): string[] {
   const { finding } = trace;
   // Many messages begin with the thread's name themselves.
   const who = finding.thread === null || finding.message.startsWith(finding.thread) ? "" : `[${finding.thread}] `;
@@ -59,11 +61,11 @@ function headline(trace: Trace): string[] {
   const shortest = trace.depthExact ? " (no shorter one exists)" : "";
   const lasso = trace.loop === null ? "" : `, of which ${trace.steps.length - trace.loop} repeat for ever`;
   return [
-    ...wrap(`${finding.kind.toUpperCase()}: ${who}${finding.message}`, WIDTH, "  "),
-    ...(finding.at === null ? [] : wrap(`at ${finding.at}`, WIDTH, "   ")),
+    ...wrap(`${finding.kind.toUpperCase()}: ${who}${finding.message}`, width, "  "),
+    ...(finding.at === null ? [] : wrap(`at ${finding.at}`, width, "   ")),
     ...wrap(
       `${trace.protocol} ${trace.variant}, ${trace.scenario}${settings === "" ? "" : ` (${settings})`}, property ${trace.property}`,
-      WIDTH,
+      width,
       "  ",
     ),
     `${steps}${shortest}${lasso}, ${switches} context ${switches === 1 ? "switch" : "switches"}${labelText(trace)}`,
@@ -81,7 +83,7 @@ function contextSwitches(steps: readonly TraceStep[]): number {
 }
 
 /** The wait-for relation and the locks at the end of the trace. */
-function waiting(trace: Trace): string[] {
+export function waiting(trace: Trace, width = WIDTH): string[] {
   const end = trace.states.length - 1;
   const held = heldLocks(trace, end);
   const lines: string[] = [];
@@ -90,7 +92,7 @@ function waiting(trace: Trace): string[] {
     if (at === undefined || at.on === null || at.status !== "blocked") continue;
     const since = lastStepOf(trace, t);
     const reached = since === 0 ? "from the start" : `after step ${since}`;
-    lines.push(...wrap(`[${thread.name}] in ${at.fn}() waits for ${at.on} (${reached})`, WIDTH - 2, "    "));
+    lines.push(...wrap(`[${thread.name}] in ${at.fn}() waits for ${at.on} (${reached})`, width - 2, "    "));
     if (at.holder === null) continue;
     const lock = held.find((h) => h.thread === at.holder && sameLock(h.lock, at.on ?? ""));
     const self = at.holder === thread.name ? ", that is, by itself" : "";
@@ -99,7 +101,7 @@ function waiting(trace: Trace): string[] {
   const stuck = lines.length > 0 ? ["Who waits for whom:", ...lines.map((line) => `  ${line}`)] : [];
   if (held.length === 0) return stuck;
   const locks = held.flatMap((h) =>
-    wrap(`[${h.thread}] ${h.lock} (${h.kind}) ${sinceText(trace, h.since)}`, WIDTH - 2, "    "),
+    wrap(`[${h.thread}] ${h.lock} (${h.kind}) ${sinceText(trace, h.since)}`, width - 2, "    "),
   );
   return [...stuck, "Locks held at the end:", ...locks.map((line) => `  ${line}`)];
 }
@@ -123,13 +125,17 @@ function lastStepOf(trace: Trace, thread: number): number {
   return 0;
 }
 
-/** One column per thread that does anything; each cell is one step. */
-function schedule(trace: Trace): string[] {
-  const end = trace.states.length - 1;
-  const shown = trace.threads.filter(
-    (thread, t) =>
-      trace.steps.some((step) => step.thread === thread.name) || trace.states[end]?.threads[t]?.status === "blocked",
+/** The threads that do anything, or are blocked at the end. */
+export function threadsShown(trace: Trace): readonly TraceThread[] {
+  const end = trace.states.at(-1);
+  return trace.threads.filter(
+    (thread, t) => trace.steps.some((step) => step.thread === thread.name) || end?.threads[t]?.status === "blocked",
   );
+}
+
+/** One column per thread; each cell is one step. */
+function schedule(trace: Trace): string[] {
+  const shown = threadsShown(trace);
   if (shown.length === 0) return ["Schedule: the initial state itself, before any step."];
   const column = Math.max(NARROWEST, Math.floor((WIDTH - NUMBER) / shown.length));
   const text = column - 2;
@@ -166,52 +172,38 @@ function schedule(trace: Trace): string[] {
       for (const line of wrap(`*** ${finding.kind}: ${finding.message}`, text - 1, "  "))
         lines.push(row("", lane, ` ${line}`));
     }
-    lines.push(...newlyBlocked(trace, index + 1, shown, row, text));
+    lines.push(...standings(trace, index + 1, shown, row, text));
   }
   if (trace.loop !== null) lines.push(`    *** back to step ${trace.loop + 1} ***`);
   return lines;
 }
 
 /** Code that stands in the thread's own body belongs to no kernel function. */
-function functionText(step: TraceStep): string {
+export function functionText(step: TraceStep): string {
   return step.at === "" ? "(the thread itself)" : `${step.fn}()  ${step.at}`;
 }
 
-function laneTitle(thread: { readonly name: string; readonly kind: string; readonly cpu: number | null }): string {
+export function laneTitle(thread: {
+  readonly name: string;
+  readonly kind: string;
+  readonly cpu: number | null;
+}): string {
   const where = thread.cpu === null ? "" : `, CPU${thread.cpu}`;
   return thread.kind === "task" ? `${thread.name}${where}` : `${thread.name} (${thread.kind}${where})`;
 }
 
-/** `<waits for …>` in the column of each thread that is blocked in this state and was not in the one before. */
-function newlyBlocked(
+/** `<blocked: …>` and its like, in the column of each thread that begins or ends to wait with this state. */
+function standings(
   trace: Trace,
   index: number,
   shown: readonly { readonly name: string }[],
   row: (number: string, lane: number, line: string) => string,
   text: number,
 ): string[] {
-  const lines: string[] = [];
-  for (const [t, thread] of trace.threads.entries()) {
-    const now = trace.states[index]?.threads[t];
-    const before = trace.states[index - 1]?.threads[t];
-    const lane = shown.findIndex((s) => s.name === thread.name);
-    if (lane < 0 || now === undefined) continue;
-    // A thread that stepped has come to a new wait even if it was at one before.
-    const moved = trace.steps[index - 1]?.thread === thread.name;
-    if (now.status === "blocked" && (moved || before?.status !== "blocked")) {
-      const holder = now.holder === null ? "" : `, held by ${now.holder}`;
-      for (const line of wrap(`<blocked: ${now.on ?? now.call}${holder}>`, text - 1, "  "))
-        lines.push(row("", lane, ` ${line}`));
-    } else if (now.status === "resting" && moved) {
-      for (const line of wrap(`<at rest: ${now.on ?? now.call}>`, text - 1, "  "))
-        lines.push(row("", lane, ` ${line}`));
-    } else if (before?.status === "blocked" && now.status === "ready" && !moved) {
-      lines.push(row("", lane, " <may go on>"));
-    } else if (now.status === "ended" && before?.status !== "ended") {
-      lines.push(row("", lane, " <ends>"));
-    }
-  }
-  return lines;
+  return standingChanges(trace, index).flatMap((change) => {
+    const lane = shown.findIndex((s) => s.name === trace.threads[change.thread]?.name);
+    return lane < 0 ? [] : wrap(`<${change.text}>`, text - 1, "  ").map((line) => row("", lane, ` ${line}`));
+  });
 }
 
 function verdictWord(trace: Trace): string {
@@ -225,11 +217,12 @@ function finalState(trace: Trace): string[] {
   return ["State at the end:", ...changesOf(empty, 0).map((change) => `  ${change.what} = ${change.to}`)];
 }
 
-function assumptions(trace: Trace): string[] {
+/** What the schedule takes for granted. */
+export function assumptions(trace: Trace, width = WIDTH): string[] {
   const { fairness: stated } = trace.assumptions;
   const fairness = stated === "none" ? "no fairness" : `fairness: ${stated}`;
   const memory = trace.assumptions.memory === "SC" ? "sequential consistency" : trace.assumptions.memory;
-  return wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, WIDTH, "  ");
+  return wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, width, "  ");
 }
 
 function clip(text: string, width: number): string {

@@ -2,6 +2,7 @@
 import { writeItf } from "../checker/trace/itf.ts";
 import type { Trace } from "../checker/trace/trace.ts";
 import { counterexampleText } from "./counterexample.ts";
+import { traceAsHtml } from "./html.ts";
 import { traceAsMermaid } from "./mermaid.ts";
 import { traceAsPerfetto } from "./perfetto.ts";
 import { traceAsSarif } from "./sarif.ts";
@@ -18,6 +19,7 @@ export type TraceFormat = (trace: Trace, context: TraceContext) => string;
 
 export const TRACE_FORMATS: Readonly<Record<string, TraceFormat>> = {
   text: (trace, context) => counterexampleText(trace, { file: context.file, full: context.full ?? false }),
+  html: (trace, context) => traceAsHtml(trace, context.file),
   itf: (trace) => writeItf(trace),
   json: (trace) => `${JSON.stringify(trace, null, 2)}\n`,
   mermaid: (trace) => traceAsMermaid(trace),

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { Script } from "node:vm";
 import { Ajv } from "ajv";
 import type { Checked, CheckReport, CheckResult } from "../../src/checker/result.ts";
 import { comparisonOf, comparisonText, isWorse } from "../../src/report/comparison.ts";
@@ -214,6 +215,35 @@ test("mermaid", () => {
   expect(TRACE_FORMATS.mermaid?.(TRACE, { version: "0.1.0", file: "x" })).toMatchSnapshot();
   const lasso = TRACE_FORMATS.mermaid?.(LASSO, { version: "0.1.0", file: "x" }) ?? "";
   expect(lasso).toMatch(/ {2}loop for ever\n[\s\S]* {2}end\n$/);
+});
+
+describe("html", () => {
+  const page = (trace: typeof TRACE) => TRACE_FORMATS.html?.(trace, { version: "0.1.0", file: "a<b>.itf.json" }) ?? "";
+
+  test("a column per thread, a row per step, who waits, and the replay", () => {
+    expect(page(TRACE)).toMatchSnapshot();
+    expect(page(TRACE).match(/<tr data-step=/g)).toHaveLength(TRACE.steps.length);
+    expect(page(LASSO)).toMatch(/from here on for ever[\s\S]*class="loop"[\s\S]*back to step \d/);
+  });
+
+  test("what a model calls its things cannot become markup", () => {
+    const call = "</script><script>alert(1)</script>";
+    const hostile = page({
+      ...TRACE,
+      steps: TRACE.steps.map((step) => ({ ...step, call })),
+      variables: TRACE.variables.map((variable) => ({ ...variable, title: call })),
+    });
+    expect(hostile).not.toContain("<script>alert");
+    expect(hostile.match(/<\/script>/g)).toHaveLength(2);
+  });
+
+  test("its script and its data can be read", () => {
+    const [, data = "", script = ""] =
+      /id="values">(.*?)<\/script>\s*<script>([\s\S]*?)<\/script>/.exec(page(TRACE)) ?? [];
+    expect(() => new Script(script)).not.toThrow();
+    const elements = TRACE.states[0]!.values.reduce((sum, values) => sum + values.length, 0);
+    expect(JSON.parse(data)).toHaveLength(elements);
+  });
 });
 
 test("perfetto: a slice per step, per wait and per holding of a lock", () => {
