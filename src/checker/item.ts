@@ -426,6 +426,7 @@ function resultOf(
     cut: exploration.cut,
     replayed: shown.replayed,
     trace,
+    ...("certificates" in reasoned && { certificates: reasoned.certificates }),
     ...(crossChecks.length > 0 && { crossChecks }),
   };
   const expectation = item.atDefaults ? (expected?.reason ?? null) : null;

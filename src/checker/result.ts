@@ -40,6 +40,8 @@ export interface CheckResult {
   readonly replayed: "full" | "prefix" | null;
   /** Relative to the directory of traces. */
   readonly trace: string | null;
+  /** Files that together prove it, relative to the directory of proofs; absent where there are none. */
+  readonly certificates?: readonly string[];
   /** What other engines say, where that was asked for. Where one of them contradicts there is no result at all. */
   readonly crossChecks?: readonly CrossCheck[];
 }

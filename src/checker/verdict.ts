@@ -29,7 +29,8 @@ export interface Finding {
 }
 
 export type Outcome =
-  | { readonly property: string; readonly verdict: "holds" }
+  /** `certificates`: files that together prove it, relative to the folder of certificates. */
+  | { readonly property: string; readonly verdict: "holds"; readonly certificates?: readonly string[] }
   | {
       readonly property: string;
       readonly verdict: "violated";
@@ -38,7 +39,12 @@ export type Outcome =
       /** No shorter counterexample of this property exists. */
       readonly depthExact: boolean;
     }
-  | { readonly property: string; readonly verdict: "vacuous"; readonly reason: string }
+  | {
+      readonly property: string;
+      readonly verdict: "vacuous";
+      readonly reason: string;
+      readonly certificates?: readonly string[];
+    }
   | {
       readonly property: string;
       readonly verdict: "inconclusive";

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type CheckOptions, type CheckRun, type Plan, planItems, type Selection } from "../checker/check.ts";
 import { ENGINE_OPTIONS, ENGINES, type EngineName } from "../checker/engine.ts";
 import { assertWritable } from "../checker/explicit/checkpoint.ts";
@@ -22,6 +22,9 @@ import { UsageError } from "./usage-error.ts";
 
 /** Share of the machine's memory that a run takes for its tables unless told otherwise. */
 const MEMORY_SHARE = 0.75;
+
+/** Where certificates go unless told otherwise: nothing that a run without being asked to should leave in a source tree. */
+export const PROOFS = join(".lockstep", "proofs");
 
 /** Seconds between two checkpoints unless told otherwise. */
 const CHECKPOINT_INTERVAL = 300;
@@ -58,6 +61,7 @@ export const check: Command = {
       what: `${Object.keys(REPORTERS).join(", ")} (repeatable)`,
     },
     out: { type: "string", value: "DIR", what: "where traces go; default: counterexamples" },
+    proofs: { type: "string", value: "DIR", what: `engine smt: where certificates of proofs go; default: ${PROOFS}` },
     "cross-check": {
       type: "string",
       multiple: true,
@@ -83,12 +87,14 @@ async function runCheck(args: Arguments): Promise<number> {
   // Everything that can be wrong with the command line is said before anything takes time.
   const directory = args.text("out") ?? "counterexamples";
   if (directory === "") throw new UsageError("--out needs the name of a directory");
+  const proofs = args.text("proofs") ?? PROOFS;
+  if (proofs === "") throw new UsageError("--proofs needs the name of a directory");
   const crossCheck = crossCheckOf(args);
   const search = searchOptions(args, crossCheck);
   const options: CheckOptions = {
     ...search,
     crossCheck,
-    ...(search.smt && { smt: { ...search.smt, certificates: directory } }),
+    ...(search.smt && { smt: { ...search.smt, certificates: proofs } }),
     coverage: args.flag("coverage"),
     shard: shardOf(args.text("shard")),
     checkpoint: checkpointOf(args),
@@ -142,6 +148,7 @@ async function runCheck(args: Arguments): Promise<number> {
   report(run, outputs, {
     version: packageVersion(),
     directory: displayPath(directory).replace(/\/$/, ""),
+    proofs: displayPath(proofs).replace(/\/$/, ""),
     all: args.flag("all"),
     color: process.stdout.isTTY === true && !process.env.NO_COLOR,
   });

@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { runEngine } from "../checker/engine.ts";
 import { proveForAnyNumber } from "../checker/smt/any-number.ts";
 import { nearestNames } from "../spec/nearest.ts";
 import { CELL_OPTIONS, loadCell } from "./cell.ts";
+import { PROOFS } from "./check.ts";
 import type { Command } from "./command.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -11,6 +13,7 @@ export const prove: Command = {
   options: {
     ...CELL_OPTIONS,
     "any-number": { type: "string", value: "CLASS", what: "the class of threads, e.g. udev" },
+    proofs: { type: "string", value: "DIR", what: `where the certificate of the proof goes; default: ${PROOFS}` },
     property: {
       type: "string",
       multiple: true,
@@ -49,7 +52,10 @@ export const prove: Command = {
     const lines: string[] = [];
     const because = new Set<string>();
     let status = 0;
-    for (const answer of proveForAnyNumber(program, cls, asked)) {
+    const proofs = args.text("proofs") ?? PROOFS;
+    if (proofs === "") throw new UsageError("--proofs needs the name of a directory");
+    const { answers, certificate } = proveForAnyNumber(program, cls, asked, proofs);
+    for (const answer of answers) {
       const outcome = here.outcomes.find((o) => o.property === answer.property);
       const { property } = answer;
       if (outcome?.verdict === "violated") {
@@ -69,7 +75,10 @@ export const prove: Command = {
     }
     const { protocol, variant, scenario } = program;
     const invariant = because.size === 0 ? [] : ["the invariant:", ...[...because].map((line) => `  ${line}`)];
-    process.stdout.write(`${[`${protocol} ${variant} ${scenario}`, ...lines, ...invariant].join("\n")}\n`);
+    const checkable = certificate === undefined ? [] : [`to check: npx lockstep certify ${join(proofs, certificate)}`];
+    process.stdout.write(
+      `${[`${protocol} ${variant} ${scenario}`, ...lines, ...invariant, ...checkable].join("\n")}\n`,
+    );
     return status;
   },
 };

@@ -27,7 +27,7 @@ export function solverChoice(args: Arguments): Pick<SolverOptions, "solver" | "c
 /** The options of the SMT engine; undefined where it is not among those that run, which refuse them. */
 export function solverOptions(args: Arguments, engines: readonly (EngineName | "auto")[]): SolverOptions | undefined {
   if (!engines.includes("smt")) {
-    for (const option of ["smt", "depth", "keep-smt"]) {
+    for (const option of ["smt", "depth", "keep-smt", "proofs"]) {
       if (args.has(option)) throw new UsageError(`--${option} has an effect only on the SMT engine: add --engine smt`);
     }
     return undefined;

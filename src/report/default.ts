@@ -27,6 +27,8 @@ export const defaultReporter: Reporter = (report, context) => {
   if (report.checked.length > 0) sections.push(legend(report.checked));
   const notes = attention(report);
   if (notes.length > 0) sections.push(notes.join("\n"));
+  const certified = certificates(report.checked, context);
+  if (certified.length > 0) sections.push(certified.join("\n"));
   const compared = crossChecks(report.checked);
   if (compared.length > 0) sections.push(compared.join("\n"));
   sections.push(...counterexamples(report, context));
@@ -175,6 +177,16 @@ function attention(report: CheckReport): string[] {
     lines.push(`${what}: ${problem.where}: ${problem.message}`);
   }
   return lines;
+}
+
+/** How many proofs can be checked by another solver, and how. */
+function certificates(checked: readonly Checked[], context: ReportContext): string[] {
+  const certified = checked.flatMap((c) => (c.result.certificates === undefined ? [] : [c.result.certificates]));
+  const [first] = certified.flat();
+  if (first === undefined) return [];
+  const count = certified.length === 1 ? "1 verdict" : `${certified.length} verdicts`;
+  const file = `npx lockstep certify ${context.proofs}/${first}`;
+  return [`certificates: for ${count}, below ${context.proofs}; another solver checks one by`, `  ${file}`];
 }
 
 /** What other engines say about the verdicts: with how many each agrees, and where there was nothing to compare. */

@@ -4,6 +4,8 @@ export interface ReportContext {
   readonly version: string;
   /** The directory of traces as the user would type it. */
   readonly directory: string;
+  /** The directory of certificates, likewise. */
+  readonly proofs: string;
   /** Print the counterexamples of expected violations too. */
   readonly all: boolean;
   readonly color: boolean;

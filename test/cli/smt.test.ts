@@ -49,12 +49,15 @@ function certificates(folder: string): string[] {
     .map((f) => join(folder, f));
 }
 
-test("check --engine smt: verdicts, queries on request, and proofs beside the traces that certify accepts", () => {
+test("check --engine smt: verdicts, queries on request, and proofs that certify accepts", () => {
   const run = lockstep("check", ABBA, "--engine", "smt", "--keep-smt", "queries", "--out", "out");
   expect([run.status, run.stderr]).toEqual([0, ""]);
   expect(readdirSync(join(directory, "queries")).length).toBeGreaterThan(0);
   expect(existsSync(join(directory, "out", "abba/crossed/one-each/deadlock.itf.json"))).toBe(true);
-  const [proof] = certificates(join(directory, "out"));
+  // A run leaves no proofs in a source tree unless it is told where.
+  expect(certificates(join(directory, "out"))).toEqual([]);
+  expect(run.stdout).toMatch(/^certificates: for \d+ verdicts, below \.lockstep\/proofs/m);
+  const [proof] = certificates(join(directory, ".lockstep", "proofs"));
   if (proof === undefined) throw new Error("no proof was kept");
   const certified = lockstep("certify", proof);
   expect([certified.status, certified.stderr]).toEqual([0, ""]);

@@ -10,7 +10,13 @@ import { REPORTERS } from "../../src/report/reporters.ts";
 import { TRACE_FORMATS } from "../../src/report/trace-formats.ts";
 import { LASSO, TRACE } from "../checker/trace/example-trace.ts";
 
-const CONTEXT: ReportContext = { version: "0.1.0", directory: "counterexamples", all: false, color: false };
+const CONTEXT: ReportContext = {
+  version: "0.1.0",
+  directory: "counterexamples",
+  proofs: ".lockstep/proofs",
+  all: false,
+  color: false,
+};
 
 function checked(part: Partial<CheckResult>, rest: Partial<Checked> = {}): Checked {
   const result: CheckResult = {

@@ -12,6 +12,7 @@
 import { lower } from "../../spec/lowering/lower.ts";
 import type { Domain, Program, ThreadDecl } from "../../spec/program.ts";
 import type { SysCode, SysExpr, SysProgram, TransitionSystem } from "../../spec/transition-system.ts";
+import { writeAnyNumberCertificate } from "./certificate.ts";
 import { encode, type Invariant } from "./encode.ts";
 import { threadModular } from "./thread-modular.ts";
 
@@ -28,6 +29,12 @@ export type AnyNumberAnswer =
       readonly because: readonly string[];
     }
   | { readonly property: string; readonly verdict: "inconclusive"; readonly reason: string };
+
+export interface AnyNumberAnswers {
+  readonly answers: readonly AnyNumberAnswer[];
+  /** The proof of all that holds, relative to the folder of proofs; undefined where there is none. */
+  readonly certificate: string | undefined;
+}
 
 /** The program with so many members of a class, and counters without bounds. */
 export function withMembers(program: Program, cls: string, count: number): Program {
@@ -170,12 +177,21 @@ function misuseInCode(
 /**
  * Decides properties that forbid findings for every number of threads of a class, as long as each is at its start like
  * the ones of the program.
+ *
+ * @param proofs folder for the certificate of what holds; absent: none is written
  */
-export function proveForAnyNumber(program: Program, cls: string, properties: readonly string[]): AnyNumberAnswer[] {
+export function proveForAnyNumber(
+  program: Program,
+  cls: string,
+  properties: readonly string[],
+  proofs?: string,
+): AnyNumberAnswers {
   const system = lower(withMembers(program, cls, ENOUGH));
   const members = new Set(system.threads.flatMap((t, i) => (system.programs[t.program]?.cls === cls ? [i] : [])));
-  const all = (reason: string): AnyNumberAnswer[] =>
-    properties.map((property) => ({ property, verdict: "inconclusive", reason }));
+  const all = (reason: string): AnyNumberAnswers => ({
+    answers: properties.map((property) => ({ property, verdict: "inconclusive", reason })),
+    certificate: undefined,
+  });
   const why = refusal(program, system, members);
   if (why !== undefined) return all(`threads of class ${cls} cannot stand for any number of them: ${why}`);
   const whole = encode(system);
@@ -187,7 +203,7 @@ export function proveForAnyNumber(program: Program, cls: string, properties: rea
   if (modelError !== undefined) {
     return all(`the invariant does not exclude an error of the model: ${system.findings[modelError]?.message}`);
   }
-  return properties.map((id): AnyNumberAnswer => {
+  const answers = properties.map((id): AnyNumberAnswer => {
     const check = system.properties.find((p) => p.id === id)?.check;
     if (check?.c !== "findings") {
       return {
@@ -207,6 +223,20 @@ export function proveForAnyNumber(program: Program, cls: string, properties: rea
     }
     return { property: id, verdict: "holds", because: inWords(system, facts, [...members][0] ?? 0, cls) };
   });
+  const proved = answers.filter((a) => a.verdict === "holds").map((a) => a.property);
+  if (proofs === undefined || proved.length === 0) return { answers, certificate: undefined };
+  const [mover = 0, watcher = 0, other = 0] = [...members];
+  const excluded = new Set(
+    system.properties.flatMap(({ id, check }) => (proved.includes(id) && check.c === "findings" ? check.findings : [])),
+  );
+  const bad = whole.terms.or(
+    ...whole.leaves
+      .filter((leaf) => leaf.thread !== other)
+      .filter((leaf) => leaf.findings.some((f) => excluded.has(f) || system.findings[f]?.kind === "model-error"))
+      .map((leaf) => leaf.enabled),
+  );
+  const proof = { whole, facts, cls, members: [mover, watcher, other], properties: proved, bad } as const;
+  return { answers, certificate: writeAnyNumberCertificate(proofs, proof) };
 }
 
 /** Which locks a member, and each other thread, has at which of its steps. */

@@ -215,6 +215,20 @@ class Agenda {
     return [...used].sort();
   }
 
+  /** The certificates that together prove a property that holds; undefined where one is missing. */
+  private certificates(c: Case): string[] | undefined {
+    const own = c.goal === undefined ? c.sufficient : [c.goal];
+    if (own.length === 0) return undefined;
+    const files = new Set<string>();
+    for (const goal of [...own, this.modelError, ...(c.trigger === undefined ? [] : [c.trigger])]) {
+      const { status } = goal;
+      if (status.is === "reached" && goal === c.trigger) continue;
+      if (status.is !== "unreachable" || status.certificate === undefined) return undefined;
+      files.add(status.certificate);
+    }
+    return [...files].sort();
+  }
+
   get finished(): boolean {
     return this.cases.every((c) => this.done(c));
   }
@@ -259,10 +273,13 @@ class Agenda {
       if (modelError.is === "open") {
         return { property: id, verdict: "inconclusive", reason: `it holds unless the model itself errs, and ${why}` };
       }
-      if (trigger === "reached") return { property: id, verdict: "holds" };
+      const certificates = this.certificates(c);
+      if (trigger === "reached") return { property: id, verdict: "holds", ...(certificates && { certificates }) };
       const { what } = property.trigger;
-      if (trigger === "unreachable")
-        return { property: id, verdict: "vacuous", reason: `no run reaches what it speaks of: ${what}` };
+      if (trigger === "unreachable") {
+        const reason = `no run reaches what it speaks of: ${what}`;
+        return { property: id, verdict: "vacuous", reason, ...(certificates && { certificates }) };
+      }
       return {
         property: id,
         verdict: "inconclusive",
@@ -327,8 +344,8 @@ export async function check(
     if (agenda.finished) closeAll();
   };
   const theory = encoding.state.every((s) => Number.isFinite(s.lo) && Number.isFinite(s.hi)) ? bitVectors : integers;
-  const byFacts = agenda.goals.filter((g) => g.status.is === "unreachable" && g.status.method === BY_FACTS);
-  certifyProof({ sliced, options }, byFacts, { by: "facts" });
+  const excluded = agenda.goals.filter((g) => g.status.is === "unreachable");
+  settle({ sliced, options }, excluded, BY_FACTS, { by: "facts" });
   if (!agenda.finished) {
     const run: Run = { agenda, sliced, encoding, known, theory, options, open, deadline, reach, reasons };
     const strategies = [attempt("bounded model checking", () => searchGoals(run))];
@@ -474,9 +491,9 @@ async function proveByInduction(run: Run): Promise<void> {
     if (reach.depth < k || agenda.finished) return;
     const step = await induction.next(deadline);
     const proved = step.proved.filter((g) => g.status.is === "open");
-    for (const g of proved) g.status = { is: "unreachable", method: "k-induction" };
-    // A longer induction is a proof about paths, and no invariant of states can be read off it.
-    if (k <= 1) certifyProof(run, proved, { by: "induction" });
+    // Simple paths of the slice are no simple paths of the whole system, of which a certificate speaks.
+    const proof: Proof | undefined = step.plain ? { by: "induction", length: k } : undefined;
+    settle(run, proved, "k-induction", proof);
     if (step.exhausted) return exhausted(run, k, "k-induction");
     if (agenda.finished) return;
   }
@@ -517,13 +534,20 @@ async function searchCandidates(run: Run): Promise<void> {
   }
 }
 
-function certifyProof(
+/** These goals are proved unreachable; the certificate of that is written where one is wanted and to be had. */
+function settle(
   { sliced, options }: Pick<Run, "sliced" | "options">,
   goals: readonly Goal[],
-  proof: Proof,
+  method: string,
+  proof: Proof | undefined,
 ): void {
-  if (options.certificates !== undefined && goals.length > 0) {
-    writeCertificate(options.certificates, sliced, goals, proof);
+  const certificate =
+    options.certificates === undefined || proof === undefined || goals.length === 0
+      ? undefined
+      : writeCertificate(options.certificates, sliced, goals, proof);
+  for (const g of goals) {
+    const known = g.status.is === "unreachable" ? g.status.method : method;
+    if (g.status.is !== "reached") g.status = { is: "unreachable", method: known, ...(certificate && { certificate }) };
   }
 }
 
@@ -572,8 +596,8 @@ async function proveByInvariants(run: Run): Promise<void> {
     } else if (answer.is === "reachable") {
       if (set.length === 1) reachable.add(set[0] as Goal);
     } else {
-      for (const g of set) if (g.status.is === "open") g.status = { is: "unreachable", method: "spacer" };
-      certifyProof(run, set, { by: "relation", state: clauses.state, text: answer.invariant });
+      const proved = set.filter((g) => g.status.is === "open");
+      settle(run, proved, "spacer", { by: "relation", state: clauses.state, text: answer.invariant });
     }
     if (agenda.finished) return;
   }

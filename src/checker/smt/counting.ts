@@ -18,13 +18,13 @@ import type {
   SysProperty,
   TransitionSystem,
 } from "../../spec/transition-system.ts";
-import { certificateText } from "./certificate.ts";
+import { certificateText, definitionsOf } from "./certificate.ts";
 import { type Encoding, encode, type Leaf } from "./encode.ts";
 import { check, openSolver, prelude, type SolverChoice, SolverFailure, values } from "./solver.ts";
 import { type Clauses, solveHorn } from "./spacer.ts";
 import type { Term, Terms } from "./term.ts";
 import { integers, quoted } from "./theory.ts";
-import { selectors, stepRelation, Unrolling } from "./unrolling.ts";
+import { Unrolling } from "./unrolling.ts";
 
 export interface CountingOptions extends SolverChoice {
   /** Seconds for each property. */
@@ -129,16 +129,12 @@ async function decide(
       if (answer.is === "unknown") return inconclusive(`the solver answered unknown (${answer.reason})`);
       if (answer.is === "unreachable") {
         const view = asEncoding(system, counted);
-        const chosen = selectors(view);
-        const step = {
-          text: integers.print(stepRelation(view)),
-          extra: [chosen.who, chosen.what].map((s) => [quoted(s.name), integers.sort(s)] as const),
-        };
         const about = [
           `Lockstep certificate: ${system.protocol} / ${system.variant} / ${system.scenario}, any number of ${cls}`,
           `unreachable: ${id}`,
         ];
-        const certificate = certificateText(about, clauses, step, answer.invariant);
+        const definitions = definitionsOf(view, clauses.initial, clauses.bad, { by: "invariant" });
+        const certificate = certificateText(about, definitions, [answer.invariant]);
         const only = property.check.c === "deadlock" ? "global deadlock" : undefined;
         return { property: id, verdict: "holds", only, certificate };
       }

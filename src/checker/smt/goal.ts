@@ -27,7 +27,8 @@ export type GoalStatus =
       readonly exact: boolean;
       readonly finding: Finding | undefined;
     }
-  | { readonly is: "unreachable"; readonly method: string };
+  /** `certificate` is the file that proves it, relative to the folder of certificates. */
+  | { readonly is: "unreachable"; readonly method: string; readonly certificate?: string };
 
 export interface Goal {
   /** A name for SMT-LIB files, unique in the run. */

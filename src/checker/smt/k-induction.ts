@@ -18,6 +18,15 @@ import { Unrolling } from "./unrolling.ts";
 /** Names what is known of every reachable state. No goal is called so. */
 const KNOWN = "known beforehand";
 
+export interface InductionStep {
+  /** Open goals now known to be unreachable. */
+  readonly proved: readonly Goal[];
+  /** Of those, whether the paths need not be simple: then the induction is one over the whole system as well. */
+  readonly plain: boolean;
+  /** No simple path of k steps starts in the initial state. */
+  readonly exhausted: boolean;
+}
+
 export class Induction {
   private readonly encoding: Encoding;
   private readonly session: SolverSession;
@@ -48,16 +57,18 @@ export class Induction {
 
   /**
    * Tries the next k. The caller has found every goal that is still open unreachable in up to k steps.
-   * @returns the open goals now proved unreachable, and whether no simple path of k steps starts in the initial state
    */
-  async next(deadline: number): Promise<{ readonly proved: readonly Goal[]; readonly exhausted: boolean }> {
+  async next(deadline: number): Promise<InductionStep> {
     const k = this.k++;
     if (k === 0) {
       await this.session.run(`${this.setup}\n${this.declare(0)}`, deadline);
       const start = this.unrolling.stateIs(0, this.encoding.initial);
-      await this.session.run(`(declare-const start Bool)\n(assert (=> start ${start}))`, deadline);
+      await this.session.run(
+        `(declare-const start Bool)\n(assert (=> start ${start}))\n(declare-const simple Bool)`,
+        deadline,
+      );
     } else {
-      const distinct = Array.from({ length: k }, (_, i) => `(assert ${this.unrolling.differ(i, k)})`);
+      const distinct = Array.from({ length: k }, (_, i) => `(assert (=> simple ${this.unrolling.differ(i, k)}))`);
       const script = [
         this.declare(k),
         this.unrolling.declareStep(k - 1),
@@ -65,7 +76,9 @@ export class Induction {
         ...distinct,
       ];
       await this.session.run(script.join("\n"), deadline);
-      if ((await this.ask(["start"], deadline)) === "unsat") return { proved: [], exhausted: true };
+      if ((await this.ask(["start", "simple"], deadline)) === "unsat") {
+        return { proved: [], plain: false, exhausted: true };
+      }
     }
     let set = this.goals.filter((g) => g.status.is === "open");
     while (set.length > 0) {
@@ -74,14 +87,21 @@ export class Induction {
       );
       const hypothesis = await this.literal(earlier.length === 0 ? "true" : `(and ${earlier.join(" ")})`, deadline);
       const kept: Goal[] = [];
+      const literals: string[] = [];
       for (const g of set) {
         const bad = await this.literal(this.unrolling.predicate(g.name, k), deadline);
-        if ((await this.ask([hypothesis, bad], deadline)) === "unsat") kept.push(g);
+        literals.push(bad);
+        if ((await this.ask([hypothesis, "simple", bad], deadline)) === "unsat") kept.push(g);
       }
-      if (kept.length === set.length) return { proved: set, exhausted: false };
-      set = kept;
+      if (kept.length < set.length) {
+        set = kept;
+        continue;
+      }
+      const any = await this.literal(`(or ${literals.join(" ")} false)`, deadline);
+      const plain = k <= 1 || (await this.ask([hypothesis, any], deadline)) === "unsat";
+      return { proved: set, plain, exhausted: false };
     }
-    return { proved: [], exhausted: false };
+    return { proved: [], plain: false, exhausted: false };
   }
 
   private declare(k: number): string {

@@ -1,6 +1,10 @@
-import { resolve } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { ENOUGH, proveForAnyNumber, withMembers } from "../../../src/checker/smt/any-number.ts";
+import { certify } from "../../../src/checker/smt/certificate.ts";
 import { encode } from "../../../src/checker/smt/encode.ts";
+import { nativeSolver, type SolverChoice } from "../../../src/checker/smt/solver.ts";
 import { threadModular } from "../../../src/checker/smt/thread-modular.ts";
 import { loadModel } from "../../../src/load/load-model.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
@@ -16,9 +20,12 @@ function scenario(variant: string): Program {
 }
 
 const holds = (variant: string): string[] =>
-  proveForAnyNumber(scenario(variant), "udev", ["lock-discipline", "atomic-sleep", "no-ebusy", "deadlock"]).flatMap(
-    (a) => (a.verdict === "holds" ? [a.property] : []),
-  );
+  proveForAnyNumber(scenario(variant), "udev", [
+    "lock-discipline",
+    "atomic-sleep",
+    "no-ebusy",
+    "deadlock",
+  ]).answers.flatMap((a) => (a.verdict === "holds" ? [a.property] : []));
 
 test("loop-partscan, any number of udevs: nobody unlocks what he does not hold once lo_release returns early", () => {
   expect(holds("lei-2015")).toEqual(["atomic-sleep"]);
@@ -32,10 +39,44 @@ test("loop-partscan, any number of udevs: since v4.2 no reread ends with -EBUSY"
 });
 
 test("the invariant says who has which lock where", () => {
-  const [answer] = proveForAnyNumber(scenario("v4.2"), "udev", ["lock-discipline"]);
+  const { answers } = proveForAnyNumber(scenario("v4.2"), "udev", ["lock-discipline"]);
+  const [answer] = answers;
   if (answer?.verdict !== "holds") throw new Error("not proved");
   expect(answer.because.some((line) => /^each udev has .*bd_mutex at .*mutex_unlock/.test(line))).toBe(true);
 });
+
+test("the proof for any number is a file that solvers check", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "any-number-"));
+  try {
+    const { certificate } = proveForAnyNumber(scenario("v4.2"), "udev", ["lock-discipline", "no-ebusy"], folder);
+    const file = join(folder, certificate ?? "none");
+    const proved = { initial: "unsat", inductive: "unsat", "interference-free": "unsat", safe: "unsat" };
+    const fast: SolverChoice = nativeSolver("z3") === undefined ? {} : { solver: "native", command: "z3" };
+    expect(await certify(file, fast)).toMatchObject({ valid: true, answers: proved });
+    if (nativeSolver("cvc5") !== undefined) {
+      expect(await certify(file, { solver: "native", command: "cvc5" })).toMatchObject({
+        valid: true,
+        answers: proved,
+      });
+    }
+    // The same claims without what is known of the second member, and with nothing known at all.
+    const text = readFileSync(file, "utf8");
+    const alone = join(folder, "alone.smt2");
+    writeFileSync(
+      alone,
+      text.replace(/\(define-fun Inv (\([\s\S]*?\)) Bool\n[\s\S]*?\n(?=\(define-fun Mover)/, (_, p) => {
+        const names = [...String(p).matchAll(/\|[^|]*\|/g)].map((m) => m[0]).join(" ");
+        return `(define-fun Inv ${p} Bool (Own ${names}))\n`;
+      }),
+    );
+    expect(await certify(alone, fast)).toMatchObject({ valid: false, answers: { "interference-free": "sat" } });
+    const nothing = join(folder, "nothing.smt2");
+    writeFileSync(nothing, text.replace(/(\(define-fun (?:Own|Inv) \([\s\S]*?\) Bool\n )\(and /g, "$1(or "));
+    expect(await certify(nothing, fast)).toMatchObject({ valid: false, answers: { safe: "sat" } });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 120_000);
 
 /** The findings that the invariant with so many members leaves possible. */
 function possible(program: Program, members: number): string[] {
@@ -61,7 +102,7 @@ test.each(["lei-2015", "v5.19"])("%s: more members change nothing, fewer are no 
 test("a thread that is not like any other is refused", () => {
   const program = waitScan.record({ variant: "before", scenario: "probe-vs-wait" });
   if (program === null) throw new Error("no scenario");
-  expect(proveForAnyNumber(program, "driver1", ["lock-discipline"])).toEqual([
+  expect(proveForAnyNumber(program, "driver1", ["lock-discipline"]).answers).toEqual([
     {
       property: "lock-discipline",
       verdict: "inconclusive",

@@ -391,7 +391,10 @@ describe("certificates", () => {
     const e = await run(system, { method: "spacer", depth: 2, certificates });
     expect(e).toMatchObject({ method: "spacer", outcomes: [{ verdict: "holds" }] });
     const beside = join(certificates, "two-locks", "base", "s");
-    expect(readdirSync(beside)).toEqual(["exclusion.smt2"]);
+    expect(outcome(e, "exclusion")).toMatchObject({
+      certificates: ["two-locks/base/s/exclusion.smt2", "two-locks/base/s/model-error.smt2"],
+    });
+    expect(readdirSync(beside).sort()).toEqual(["exclusion.smt2", "model-error.smt2"]);
     file = join(beside, "exclusion.smt2");
   });
 
@@ -427,6 +430,39 @@ describe("certificates", () => {
     const none = join(folder, "none.smt2");
     writeFileSync(none, text.slice(0, start));
     await expect(certify(none, fast)).rejects.toThrow("it does not define Inv");
+  });
+
+  test("an induction over several steps leaves its questions as a file", async () => {
+    // Round and round up to 50; 700 to 703 are not reachable, and only four steps back does a path to 703 end.
+    const arc = (from: number, to: number) => act(bin("==", load(0), num(from)), goto(0, set(0, num(to))));
+    const up = act(bin("<", load(0), num(50)), goto(0, set(0, bin("+", load(0), num(1)))));
+    const system = systemOf({
+      vars: [variable("n", 0, 1000)],
+      programs: [program("p", [loc([up, arc(50, 0), arc(700, 701), arc(701, 702), arc(702, 703)])])],
+      threads: [thread("t", 0)],
+      properties: [property("never", { c: "invariant", expr: bin("!=", load(0), num(703)) })],
+    });
+    const certificates = join(folder, "induction");
+    const e = await run({ ...system, protocol: "arcs" }, { method: "k-induction", certificates });
+    const [found] = e.outcomes;
+    if (found?.verdict !== "holds" || found.certificates === undefined) throw new Error("no certificate");
+    const proofs = found.certificates.map((name) => join(certificates, name));
+    const induction = proofs.find((proof) => readFileSync(proof, "utf8").includes("(define-fun Length () Int 4)"));
+    if (induction === undefined) throw new Error("no induction over four steps");
+    for (const [, solver, present] of solvers) {
+      if (!present) continue;
+      expect(await certify(induction, solver)).toMatchObject({
+        valid: true,
+        answers: { initial: "unsat", inductive: "unsat", base: "unsat", step: "unsat" },
+      });
+    }
+    const short = join(folder, "short.smt2");
+    writeFileSync(short, readFileSync(induction, "utf8").replace("Length () Int 4", "Length () Int 3"));
+    expect(await certify(short, fast)).toMatchObject({ valid: false, answers: { base: "unsat", step: "sat" } });
+    const early = join(folder, "early.smt2");
+    const two = "(define-fun Bad () Bool (= |n| 2))";
+    writeFileSync(early, readFileSync(induction, "utf8").replace(/\(define-fun Bad \(\) Bool\n[^\n]*/, two));
+    expect(await certify(early, fast)).toMatchObject({ valid: false, answers: { base: "sat" } });
   });
 
   test("queries in the file itself are not believed", async () => {
