@@ -1,12 +1,15 @@
 /**
- * Which steps may run at once after the step before them, as one transaction (Lipton 1975; Flanagan and Qadeer 2003).
+ * Which steps may run at once after the step before them, as one transaction (Lipton 1975; Flanagan and Qadeer 2003):
+ * steps that move right, one that others may notice (the commit), steps that move left.
  *
  * A location is *internal* when everything its step touches is out of the other threads' reach while the thread stands
  * there: variables only this thread uses, variables others use only under a lock that this thread holds, constants, and
  * the release of a lock of its own. Such a step commutes to the left of every step of another thread, and whether it
  * can be taken, and where it leads, no other thread can change. It must also be invisible: no property and no
- * condition of another thread sees it. Steps that take a lock are never internal, so a thread is always seen in front of
- * every step that may block, and no deadlock is lost.
+ * condition of another thread sees it. A location is *committing* when its step, whatever it does, can always be taken,
+ * and when on every way there the thread has since its last boundary only taken locks that others wait for and done
+ * what stays out of their reach: these steps could as well have been taken later, just before the commit. Steps that
+ * take a lock are neither, so a thread is always seen in front of every step that may block, and no deadlock is lost.
  */
 import type {
   SysAction,
@@ -85,7 +88,7 @@ function freeLoad(e: SysExpr): (SysExpr & { e: "load" }) | undefined {
 }
 
 class SpotReader {
-  readonly accesses: Access[] = [];
+  readonly #accesses = new Map<string, Access>();
   readonly free = new Set<number>();
   readonly #freeNames = new Set<string>();
 
@@ -106,8 +109,14 @@ class SpotReader {
     this.#code(action.code, mine);
   }
 
+  get accesses(): readonly Access[] {
+    return [...this.#accesses.values()];
+  }
+
   #add(load: { v: number; i?: SysExpr }, form: Access["form"], write = false): void {
-    this.accesses.push({ v: load.v, write, form, own: isOwnIndex(load.i) });
+    const own = isOwnIndex(load.i);
+    // A loop over an array that is one step touches the same again and again.
+    this.#accesses.set(`${load.v} ${form} ${write} ${own}`, { v: load.v, write, form, own });
     if (load.i !== undefined) this.expr(load.i);
   }
 
@@ -254,6 +263,13 @@ class View {
   }
 }
 
+/** What says that a thread is kept off its CPU. */
+function keptOffView(system: TransitionSystem): View {
+  const view = new View(system.threads.length);
+  for (const { keptOff } of system.threads) if (keptOff !== undefined) view.expr(keptOff, true);
+  return view;
+}
+
 function viewOf(system: TransitionSystem, checks: readonly SysCheck[]): View {
   const view = new View(system.threads.length);
   for (const program of system.programs) {
@@ -282,11 +298,43 @@ function hasChoice(code: SysCode): boolean {
   return end.k === "choose" || (end.k === "if" && (hasChoice(end.then) || hasChoice(end.else)));
 }
 
-/** Per thread, whether each of its locations is internal. */
+/** Whether in every state some action is enabled, as far as the guards tell by their form. */
+function neverBlocks(actions: readonly SysAction[]): boolean {
+  const guards = actions.map((a) => a.guard);
+  if (guards.includes(undefined)) return true;
+  const text = (e: SysExpr): string => JSON.stringify(e);
+  const guarded = new Set(guards.map((g) => text(g!)));
+  return guards.some((g) => guarded.has(text({ e: "not", a: g! })));
+}
+
+/** Whether a lock that the action waits for to be free is taken on every path that does not err. */
+function takesWhatIsFree(action: SysAction): boolean {
+  const free = action.guard === undefined ? [] : conjuncts(action.guard).flatMap((term) => freeLoad(term) ?? []);
+  const taken = (code: SysCode, name: string): boolean => {
+    for (const op of code.ops) {
+      if (op.o === "var" && isSelf(op.value) && nameOf(op) === name) return true;
+      // What an index stood for may have changed.
+      if ((op.o === "var" || op.o === "local") && !name.endsWith(":null")) return false;
+    }
+    const { end } = code;
+    if (end.k === "if") return taken(end.then, name) && taken(end.else, name);
+    if (end.k === "choose") return end.ways.every((way) => taken(way.code, name));
+    return end.k === "error";
+  };
+  return free.every((load) => taken(action.code, nameOf(load)));
+}
+
+/** Per thread, whether each of its locations is internal or committing. */
 export function internalLocations(system: TransitionSystem, checks: readonly SysCheck[]): boolean[][] {
   const view = viewOf(system, checks);
+  const standing = keptOffView(system);
   const spots = system.programs.map((program) =>
-    program.locations.map((location) => location.actions.map((action): Spot => new SpotReader(action))),
+    program.locations.map((location) =>
+      location.actions.map((action): Spot => {
+        const { accesses, free } = new SpotReader(action);
+        return { accesses, free };
+      }),
+    ),
   );
   // Owned: taken only when free, given back only by the owner. What is mine then stays mine, and what is not cannot
   // become mine, whatever the others do. Silent: nobody but its owner asks more than whether it is free, to wait for it.
@@ -301,16 +349,21 @@ export function internalLocations(system: TransitionSystem, checks: readonly Sys
   const held = locksets(system, scalarLocks);
 
   // Who else touches a variable, and under which locks.
-  interface Touch extends Access {
+  interface Touch {
     readonly thread: number;
+    readonly write: boolean;
+    readonly own: boolean;
     readonly excluded: ReadonlySet<number>;
   }
-  const touches: Touch[][] = system.vars.map(() => []);
+  const touches: Map<string, Touch>[] = system.vars.map(() => new Map());
   system.threads.forEach((thread, t) => {
     spots[thread.program]!.forEach((actions, l) => {
       for (const spot of actions) {
         const excluded = new Set([...held[t]![l]!, ...[...spot.free].filter((v) => scalarLocks.has(v))]);
-        for (const access of spot.accesses) touches[access.v]!.push({ ...access, thread: t, excluded });
+        const locks = [...excluded].sort((a, b) => a - b).join();
+        for (const { v, write, own } of spot.accesses) {
+          touches[v]!.set(`${t} ${write} ${own} ${locks}`, { thread: t, write, own, excluded });
+        }
       }
     });
   });
@@ -318,31 +371,94 @@ export function internalLocations(system: TransitionSystem, checks: readonly Sys
     if (access.write && view.vars.has(access.v)) return false;
     if (owned.has(access.v) && access.form === "mine") return true;
     if (silent.has(access.v) && access.form === "give") return true;
-    return touches[access.v]!.every((other) => {
-      if (other.thread === t || (!access.write && !other.write) || (access.own && other.own)) return true;
-      return [...held[t]![l]!].some((lock) => other.excluded.has(lock));
-    });
+    for (const other of touches[access.v]!.values()) {
+      if (other.thread === t || (!access.write && !other.write) || (access.own && other.own)) continue;
+      if (![...held[t]![l]!].some((lock) => other.excluded.has(lock))) return false;
+    }
+    return true;
   };
+  const unseen = (by: View, t: number, l: number, action: SysAction, to: number): boolean =>
+    localsWritten(action.code).every((x) => !by.locals[t]!.has(x)) &&
+    [...by.places[t]!].every((set) => set.includes(l) === set.includes(to));
   const internal = system.threads.map((thread, t) =>
     system.programs[thread.program]!.locations.map((location: SysLocation, l) => {
-      if (location.ended || location.actions.length === 0) return false;
-      if (location.actions.some((a) => a.optional || a.idle || hasChoice(a.code))) return false;
+      if (!plainStep(location)) return false;
       if (!spots[thread.program]![l]!.every((s) => s.accesses.every((a) => outOfReach(t, l, a)))) return false;
-      return location.actions.every(
-        (a) =>
-          // A condition on where others stand is not out of their reach.
-          !readsOthers(a) &&
-          localsWritten(a.code).every((x) => !view.locals[t]!.has(x)) &&
-          targets(a.code, new Set()).every(({ location: to }) =>
-            [...view.places[t]!].every((set) => set.includes(l) === set.includes(to)),
-          ),
-      );
+      // A condition on where others stand is not out of their reach.
+      return location.actions.every((a) => !readsOthers(a) && ends(a.code).every((to) => unseen(view, t, l, a, to)));
     }),
   );
   system.threads.forEach((thread, t) => {
     cutCycles(system.programs[thread.program]!.locations, internal[t]!);
   });
-  return internal;
+
+  // A step moves right over what others do from where it leads to, under the locks held there.
+  const movesRight = (t: number, l: number, a: number, to: number): boolean => {
+    const { program } = system.threads[t]!;
+    const action = system.programs[program]!.locations[l]!.actions[a]!;
+    if (action.optional || action.idle || hasChoice(action.code) || readsOthers(action)) return false;
+    if (!unseen(view, t, l, action, to)) return false;
+    const takes = takesWhatIsFree(action);
+    return spots[program]![l]![a]!.accesses.every((access) => {
+      if (access.form === "give") return false;
+      if (access.form === "free" || access.form === "take") {
+        // While it is held, all that others can do about it is to wait.
+        if (takes && owned.has(access.v) && silent.has(access.v)) return !view.vars.has(access.v);
+      }
+      return outOfReach(t, to, access);
+    });
+  };
+  return system.threads.map((thread, t) => {
+    const { locations } = system.programs[thread.program]!;
+    const before = beforeCommit(locations, thread.initialLocation, internal[t]!, (l, a, to) => movesRight(t, l, a, to));
+    const joined = locations.map((location, l) => {
+      if (internal[t]![l]) return true;
+      if (!before[l] || !plainStep(location) || !neverBlocks(location.actions)) return false;
+      return location.actions.every(
+        (a) =>
+          a.writes.every((v) => !standing.vars.has(v)) && ends(a.code).every((to) => unseen(standing, t, l, a, to)),
+      );
+    });
+    cutCycles(locations, joined);
+    return joined;
+  });
+}
+
+/** Live steps only, and of each action one at most. */
+function plainStep(location: SysLocation): boolean {
+  if (location.ended || location.actions.length === 0) return false;
+  return !location.actions.some((a) => a.optional || a.idle || hasChoice(a.code));
+}
+
+/** Where a code tree leads. */
+function ends(code: SysCode, into = new Set<number>()): number[] {
+  const { end } = code;
+  if (end.k === "goto") into.add(end.location);
+  else if (end.k === "choose") for (const way of end.ways) ends(way.code, into);
+  else if (end.k === "if") for (const branch of [end.then, end.else]) ends(branch, into);
+  return [...into];
+}
+
+/** Locations that a thread comes to only by steps that move right, all those since its last boundary. */
+function beforeCommit(
+  locations: readonly SysLocation[],
+  initial: number,
+  internal: readonly boolean[],
+  movesRight: (l: number, a: number, to: number) => boolean,
+): boolean[] {
+  const edges = locations.flatMap((location, l) =>
+    location.actions.flatMap((action, a) => ends(action.code).map((to) => ({ l, to, right: movesRight(l, a, to) }))),
+  );
+  const before = locations.map((_, l) => l !== initial && edges.some(({ to }) => to === l));
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const { l, to, right } of edges) {
+      if (!before[to] || (right && (!internal[l] || before[l]))) continue;
+      before[to] = false;
+      changed = true;
+    }
+  }
+  return before;
 }
 
 function readsOthers(action: SysAction): boolean {
@@ -363,7 +479,7 @@ function cutCycles(locations: readonly SysLocation[], internal: boolean[]): void
   const visit = (l: number): void => {
     state[l] = 1;
     for (const action of locations[l]!.actions) {
-      for (const { location: to } of targets(action.code, new Set())) {
+      for (const to of ends(action.code)) {
         if (!internal[to]) continue;
         if (state[to] === 1) internal[to] = false;
         else if (state[to] === 0) visit(to);
