@@ -19,12 +19,13 @@ export const ENGINE_OPTIONS: Readonly<Record<EngineName, ReadonlySet<EngineOptio
 
 /** Engines are loaded when they are needed: a solver alone takes a tenth of a second. */
 export async function runEngine(engine: EngineName, program: Program, options: SearchOptions): Promise<Exploration> {
+  // Whatever is wrong with a model is said alike, also of one that the interpreter will run as it is written.
+  const { lower } = await import("../spec/lowering/lower.ts");
+  const system = lower(program);
   if (engine === "reference") {
     const { explore } = await import("./reference/index.ts");
     return explore(program, options);
   }
-  const { lower } = await import("../spec/lowering/lower.ts");
-  const system = lower(program);
   switch (engine) {
     case "explicit":
       return (await import("./explicit/check.ts")).check(system, options);

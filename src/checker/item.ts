@@ -413,7 +413,7 @@ function resultOf(
     engine: exploration.engine,
     method: exploration.method,
     complete: exploration.complete,
-    reductions: exploration.reductions,
+    reductions: outcome.reductions ?? exploration.reductions,
     states: exploration.states,
     transitions: exploration.transitions,
     depth: verdict === "violated" ? (shown.trace?.steps.length ?? null) : null,

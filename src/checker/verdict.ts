@@ -30,29 +30,34 @@ export interface Finding {
 
 export type Outcome =
   /** `certificates`: files that together prove it, relative to the folder of certificates. */
-  | { readonly property: string; readonly verdict: "holds"; readonly certificates?: readonly string[] }
-  | {
-      readonly property: string;
-      readonly verdict: "violated";
-      readonly finding: Finding;
-      readonly schedule: Schedule;
-      /** No shorter counterexample of this property exists. */
-      readonly depthExact: boolean;
-    }
-  | {
-      readonly property: string;
-      readonly verdict: "vacuous";
-      readonly reason: string;
-      readonly certificates?: readonly string[];
-    }
-  | {
-      readonly property: string;
-      readonly verdict: "inconclusive";
-      readonly reason: string;
-      /** Present where the model itself is at fault (kind `model-error`). */
-      readonly finding?: Finding;
-      readonly schedule?: Schedule;
-    };
+  (
+    | { readonly property: string; readonly verdict: "holds"; readonly certificates?: readonly string[] }
+    | {
+        readonly property: string;
+        readonly verdict: "violated";
+        readonly finding: Finding;
+        readonly schedule: Schedule;
+        /** No shorter counterexample of this property exists. */
+        readonly depthExact: boolean;
+      }
+    | {
+        readonly property: string;
+        readonly verdict: "vacuous";
+        readonly reason: string;
+        readonly certificates?: readonly string[];
+      }
+    | {
+        readonly property: string;
+        readonly verdict: "inconclusive";
+        readonly reason: string;
+        /** Present where the model itself is at fault (kind `model-error`). */
+        readonly finding?: Finding;
+        readonly schedule?: Schedule;
+      }
+  ) & {
+    /** The reductions used, where they are not those of the exploration: a property had a search of its own. */
+    readonly reductions?: readonly string[];
+  };
 
 /** What one engine run over one transition system found. */
 export interface Exploration {

@@ -6,21 +6,23 @@
 import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
 import { backwardReachability, type Lost } from "./backward-reachability.ts";
-import { numberable } from "./canonical-code.ts";
 import { CheckpointFile, CheckpointSchedule, identityOf, type SearchIdentity } from "./checkpoint.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { Clock } from "./clock.ts";
 import { GROUP, generate } from "./codegen.ts";
 import { classifyDeadlock } from "./deadlock.ts";
-import { decideTemporal } from "./fair-search.ts";
+import { type AskedOfRuns, askOfRuns, decideOnRuns, MOST_CONDITIONS, type RunVerdict } from "./fair-search.ts";
 import { initialState, layOut, pack, unpack } from "./layout.ts";
+import { askedOncePerOrbit, namesOf, type Reductions, reductionsFor } from "./reductions.ts";
 import { scheduleTo, stepOf, transactions, type Way } from "./schedule.ts";
 import { Store } from "./store.ts";
-import { type Orbit, orbits, Permutations } from "./symmetry.ts";
-import { internalLocations } from "./transactions.ts";
+import { Permutations } from "./symmetry.ts";
 
 /** States between two looks at the clock. */
 const SLICE = 4096;
+
+/** What is said of a temporal property that a run breaks, until the run itself is known. */
+const BROKEN = "some fair run breaks it, but there was no room to find one without reductions";
 
 type Stop = "time" | "memory" | "states" | "decided";
 
@@ -29,26 +31,84 @@ type Stop = "time" | "memory" | "states" | "decided";
  *
  * Yields to the event loop several times a second. A budget that runs out makes undecided properties inconclusive;
  * all it throws is a CheckpointError, for a checkpoint it cannot go on from. With `reduction` off the whole graph is counted even after violations.
+ *
+ * Properties that no reduction tells apart are decided in one search. The counts are those of the first one.
  */
 export async function check(system: TransitionSystem, options: SearchOptions): Promise<Exploration> {
-  const result = await explore(system, options, { transactions: options.reduction });
-  const temporal = system.properties.filter((p) => p.check.c === "temporal").map((p) => p.id);
-  const violated = result.outcomes
-    .filter((o) => o.verdict === "violated" && !temporal.includes(o.property))
-    .map((o) => o.property);
-  if (violated.length === 0 || !result.reductions.includes("transactions")) return result;
-  // Transactions count as one step, so a shorter schedule may exist: look again without them, within reason.
-  const again = await explore(
-    system,
-    { ...options, properties: violated, timeout: options.timeout - result.seconds, checkpoint: undefined },
-    { transactions: false, states: Math.max(200_000, 4 * (result.states ?? 0)) },
+  const clock = new Clock(options);
+  const plan = { transactions: options.reduction };
+  const remaining = (properties: readonly string[]): SearchOptions => ({
+    ...options,
+    properties,
+    timeout: Math.max(0, options.timeout - clock.seconds),
+    checkpoint: undefined,
+  });
+  const [first = [], ...others] = searches(system, options);
+  const explorations = [await explore(system, { ...options, properties: first }, plan)];
+  for (const properties of others) explorations.push(await explore(system, remaining(properties), plan));
+  const result = explorations[0]!;
+  const found = explorations.flatMap((e) =>
+    e.outcomes.map((o): Outcome => {
+      const same = e.reductions.join() === result.reductions.join();
+      return same ? o : { ...o, reductions: e.reductions };
+    }),
   );
-  const shortest = (outcome: Outcome): Outcome => {
-    if (!violated.includes(outcome.property) || outcome.verdict !== "violated") return outcome;
-    const found = again.outcomes.find((o) => o.property === outcome.property);
-    return found?.verdict === "violated" && found.depthExact ? found : { ...outcome, depthExact: false };
+  const reductionsOf = (o: Outcome) => o.reductions ?? result.reductions;
+  const lookAgain = async (which: readonly Outcome[], reduction: boolean, how: Plan) => {
+    if (which.length === 0) return [];
+    const again = { ...remaining(which.map((o) => o.property)), reduction };
+    return (await explore(system, again, how)).outcomes;
   };
-  return { ...result, outcomes: result.outcomes.map(shortest), seconds: result.seconds + again.seconds };
+  // Transactions count as one step, so a shorter schedule may exist: look again without them, within reason.
+  const longer = found.filter((o) => o.verdict === "violated" && reductionsOf(o).includes("transactions"));
+  const states = Math.max(200_000, 4 * (result.states ?? 0));
+  const shorter = await lookAgain(longer, options.reduction, { transactions: false, states });
+  const broken = found.filter((o) => o.verdict === "inconclusive" && o.reason === BROKEN);
+  const lassos = await lookAgain(broken, false, { transactions: false });
+  const outcomes = found.map((outcome): Outcome => {
+    const { reductions } = outcome;
+    const kept = reductions === undefined ? {} : { reductions };
+    if (broken.includes(outcome)) {
+      const o = lassos.find(({ property }) => property === outcome.property)!;
+      if (o.verdict === "violated") return { ...o, ...kept };
+      if (o.verdict === "inconclusive") {
+        return { property: o.property, verdict: "inconclusive", reason: `${BROKEN}: ${o.reason}`, ...kept };
+      }
+      throw new Error(`a fair run breaks ${o.property} with reductions, and without them it ${o.verdict}`);
+    }
+    if (outcome.verdict !== "violated" || !longer.includes(outcome)) return outcome;
+    const o = shorter.find(({ property }) => property === outcome.property);
+    return o?.verdict === "violated" && o.depthExact ? { ...o, ...kept } : { ...outcome, depthExact: false };
+  });
+  const inOrder = (o: Outcome) => {
+    const place = system.properties.findIndex((p) => p.id === o.property);
+    return place < 0 ? system.properties.length : place;
+  };
+  return { ...result, outcomes: outcomes.sort((a, b) => inOrder(a) - inOrder(b)), seconds: clock.seconds };
+}
+
+/** The properties, by the search that decides them. */
+function searches(system: TransitionSystem, options: SearchOptions): string[][] {
+  const asked = system.properties.filter((p) => options.properties.includes(p.id));
+  const temporal = asked.filter((p) => p.check.c === "temporal");
+  const others = asked.filter((p) => p.check.c !== "temporal");
+  const groups: { key: string; properties: SysProperty[] }[] = [];
+  const wished = { symmetry: options.reduction, transactions: options.reduction };
+  const keyOf = (properties: readonly SysProperty[]) => JSON.stringify(reductionsFor(system, properties, wished));
+  // A checkpoint is of a search that keeps no edges.
+  const apart = options.checkpoint !== undefined;
+  if (others.length > 0 || apart || temporal.length === 0) groups.push({ key: keyOf(others), properties: others });
+  for (const property of temporal) {
+    const one = options.reduction ? askedOncePerOrbit(system, property) : property;
+    const key = keyOf([one]);
+    const fits = groups.find(
+      (g, i) =>
+        g.key === key && !(apart && i === 0) && askOfRuns([...g.properties, one]).conditions.length <= MOST_CONDITIONS,
+    );
+    if (fits === undefined) groups.push({ key, properties: [one] });
+    else fits.properties.push(one);
+  }
+  return groups.map((g) => g.properties.map((p) => p.id));
 }
 
 /** One search. What it finds with transactions is true, but a shorter schedule may exist whatever it says. */
@@ -80,10 +140,13 @@ class Run {
   readonly #generated;
   readonly #search;
   readonly #store: Store;
-  readonly #orbits: readonly Orbit[];
+  readonly #reductions: Reductions;
   readonly #permutations: Permutations;
   readonly #plan: Plan;
-  readonly #internal: readonly (readonly boolean[])[];
+  /** The temporal properties; the graph is kept for them. */
+  readonly #asked: readonly AskedOfRuns[];
+  /** All has been explored; what is fired from now on has been seen. */
+  #explored = false;
   /** First state (in breadth-first order) at which something was seen. */
   readonly #findingAt = new Map<number, number>();
   readonly #brokenAt = new Map<SysProperty, number>();
@@ -100,7 +163,9 @@ class Run {
     this.#plan = plan;
     this.#options = options;
     this.#clock = new Clock(options);
-    this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
+    this.#properties = system.properties
+      .filter((p) => options.properties.includes(p.id))
+      .map((p) => (options.reduction ? askedOncePerOrbit(system, p) : p));
     for (const p of this.#properties) {
       if (p.check.c === "invariant") this.#invariants.push(p);
       else if (p.check.c === "at-rest") this.#atRest.push(p);
@@ -109,31 +174,39 @@ class Run {
     this.#deadlock = this.#properties.some((p) => p.check.c === "deadlock");
     this.#layout = layOut(system);
     const masks = this.#deadlock || this.#goals.length > 0;
-    this.#orbits = this.#chooseOrbits();
-    this.#internal = this.#chooseInternal();
-    this.#permutations = new Permutations(system.threads.length, this.#orbits);
+    this.#reductions = reductionsFor(system, this.#properties, {
+      symmetry: options.reduction,
+      transactions: plan.transactions,
+    });
+    const { orbits, internal } = this.#reductions;
+    this.#permutations = new Permutations(system.threads.length, orbits);
+    const runs = askOfRuns(this.#properties);
+    this.#asked = runs.asked;
     this.#generated = generate(system, this.#layout, {
       invariants: this.#invariants.map(exprOf),
       atRest: this.#atRest.map(exprOf),
       goals: this.#goals.map(exprOf),
       masks,
-      orbits: this.#orbits,
-      internal: this.#internal,
+      orbits,
+      internal,
+      kept: runs.asked.length > 0 ? runs.conditions : undefined,
       branchText: plan.branchText,
     });
     const total = system.threads.length + this.#goals.length;
     const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
-    this.#store = new Store(this.#layout.words, this.#generated.most, maskBits, options.memory);
+    const live = this.#generated.groupMasks.map((_, g) => clamp(system.threads.length - g * GROUP, 0, GROUP));
+    const graph = runs.asked.length > 0 ? { live, truths: runs.conditions.length } : undefined;
+    this.#store = new Store(this.#layout.words, this.#generated.most, maskBits, options.memory, graph);
     this.#search = this.#generated.create({
       found: (finding, state) => {
-        if (!this.#findingAt.has(finding)) this.#findingAt.set(finding, state);
+        if (!this.#explored && !this.#findingAt.has(finding)) this.#findingAt.set(finding, state);
       },
       broken: (k, state) => this.#break(this.#invariants[k]!, state),
       restBroken: (k, state) => this.#break(this.#atRest[k]!, state),
       stuck: (state) => {
         if (this.#stuckAt < 0) this.#stuckAt = state;
       },
-      grow: (states) => this.#store.grow(this.#search, states),
+      grow: (states, edges) => this.#store.grow(this.#search, states, edges),
     });
     const { checkpoint } = options;
     if (checkpoint === undefined) return;
@@ -144,36 +217,6 @@ class Run {
       program: this.#generated.text,
     });
     if (checkpoint.write !== undefined) this.#checkpoints = new CheckpointSchedule(checkpoint.write, checkpoint);
-  }
-
-  #chooseOrbits(): readonly Orbit[] {
-    // Masks are permuted within one group.
-    const small = this.#system.threads.length + this.#goals.length <= GROUP;
-    if (!this.#options.reduction || !small) return [];
-    const found = orbits(
-      this.#system,
-      // Temporal properties have a search of their own.
-      this.#properties.map((p) => p.check).filter((c) => c.c !== "temporal"),
-    );
-    return numberable(found) ? found : [];
-  }
-
-  #chooseInternal(): readonly (readonly boolean[])[] {
-    if (!this.#plan.transactions) return [];
-    const internal = internalLocations(
-      this.#system,
-      this.#properties.map((p) => p.check),
-    );
-    // Threads that are exchanged must be treated alike.
-    for (const orbit of this.#orbits) {
-      const alike = internal[orbit[0]!]!.map((_, l) => orbit.every((t) => internal[t]![l]));
-      for (const t of orbit) internal[t] = alike;
-    }
-    return internal.some((locations) => locations.some((x) => x)) ? internal : [];
-  }
-
-  #reductions(): string[] {
-    return [...(this.#orbits.length > 0 ? ["symmetry"] : []), ...(this.#internal.length > 0 ? ["transactions"] : [])];
   }
 
   #break(property: SysProperty, state: number): void {
@@ -196,7 +239,7 @@ class Run {
       transitions,
       depth,
       seconds: this.#clock.seconds,
-      reductions: this.#reductions(),
+      reductions: namesOf(this.#reductions),
       cut,
       outcomes,
     };
@@ -233,6 +276,7 @@ class Run {
       }
       if (this.#checkpoints?.due === true) this.#saveCheckpoint();
     }
+    this.#explored = true;
     // What follows can take as long again.
     if ((this.#checkpoints?.written ?? 0) > 0) this.#saveCheckpoint();
     return undefined;
@@ -368,12 +412,10 @@ class Run {
     }
     const errors = { ...this.#cut() };
     const lost = stop === undefined ? await this.#lost() : undefined;
-    const temporal = new Map(
-      (await decideTemporal(this.#system, this.#properties, this.#remaining())).map((o) => [o.property, o]),
-    );
+    const temporal = new Map((stop === undefined ? this.#decideOnRuns(errors) : []).map((o) => [o.property, o]));
     const outcomes = this.#properties.map((p): Outcome => {
       const found = temporal.get(p.id);
-      if (found !== undefined) return found.verdict === "holds" ? this.#holds(p, errors) : found;
+      if (found !== undefined) return this.#onRuns(p, found, errors);
       const violated = this.#violation(p, lost);
       if (violated !== undefined) return violated;
       if (stop !== undefined) return { property: p.id, verdict: "inconclusive", reason: this.#stopped(stop) };
@@ -389,9 +431,27 @@ class Run {
     return [...outcomes, ...implied];
   }
 
-  /** What is left of the budgets for a second search. */
-  #remaining(): SearchOptions {
-    return { ...this.#options, timeout: Math.max(0, this.#options.timeout - this.#clock.seconds) };
+  #decideOnRuns(cut: Readonly<Record<string, number>>): RunVerdict[] {
+    return decideOnRuns(
+      {
+        system: this.#system,
+        search: this.#search,
+        store: this.#store,
+        layout: this.#layout,
+        permutations: this.#permutations,
+        reductions: this.#reductions,
+        cut,
+        memory: this.#options.memory,
+      },
+      this.#asked,
+    );
+  }
+
+  #onRuns(p: SysProperty, found: RunVerdict, errors: Record<string, number>): Outcome {
+    if (found.verdict === "holds") return this.#holds(p, errors);
+    if (found.verdict !== "broken") return found;
+    // The caller looks again without reductions.
+    return { property: p.id, verdict: "inconclusive", reason: BROKEN };
   }
 
   #stopped(stop: Stop): string {
@@ -415,7 +475,9 @@ class Run {
   #edge(f: number): { finding: Finding; schedule: Schedule } {
     const state = this.#findingAt.get(f)!;
     const values = unpack(this.#layout, this.#store.states, state * this.#layout.words);
-    const taken = [...transactions(this.#system, this.#internal, values)].find((x) => x.at(-1)!.findings.includes(f));
+    const taken = [...transactions(this.#system, this.#reductions.internal, values)].find((x) =>
+      x.at(-1)!.findings.includes(f),
+    );
     if (taken === undefined) throw new Error(`no transition of state ${state} has finding ${f}`);
     const { kind, message } = this.#system.findings[f]!;
     const way = this.#wayTo(state);
@@ -424,7 +486,8 @@ class Run {
   }
 
   #wayTo(state: number): Way {
-    return scheduleTo(this.#system, this.#layout, this.#store, this.#search, this.#permutations, this.#internal, state);
+    const { internal } = this.#reductions;
+    return scheduleTo(this.#system, this.#layout, this.#store, this.#search, this.#permutations, internal, state);
   }
 
   #violation(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
@@ -454,7 +517,7 @@ class Run {
   async #lost(): Promise<Lost[][] | undefined> {
     if (this.#store.masks.length === 0) return [];
     const threads = this.#system.threads.length;
-    const symmetry = this.#orbits.length > 0 ? this.#permutations : undefined;
+    const symmetry = this.#reductions.orbits.length > 0 ? this.#permutations : undefined;
     const result: Lost[][] = [];
     // Looking at transitions again must not count them again.
     const counted = this.#search.errors.slice();
@@ -551,6 +614,10 @@ class Run {
     }
     return states[0] === undefined ? undefined : this.#onlyCut(p, states[0].state, p.message);
   }
+}
+
+function clamp(n: number, low: number, high: number): number {
+  return Math.max(low, Math.min(high, n));
 }
 
 function exprOf(p: SysProperty): SysExpr {

@@ -8,13 +8,15 @@
  * the cache misses of many successors overlap, and inserted in order, so that the order stays breadth-first.
  */
 import type { SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
+import { GROUP } from "../liveness/fair-graph.ts";
 import { canonicalCode } from "./canonical-code.ts";
 import { CodeWriter, Outlined, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
 import type { Orbit } from "./symmetry.ts";
 
 /** Threads and goals per mask word. */
-export const GROUP = 30;
+export { GROUP };
+
 /**
  * Characters of the generated text of one function, for states passed as arguments and for wider ones, whose code
  * has up to 1.6 bytes of bytecode a character; below V8's limit, which a test measures.
@@ -38,6 +40,8 @@ export interface Question {
   readonly orbits: readonly Orbit[];
   /** Per thread and location: its step runs at once after the one before it. */
   readonly internal?: readonly (readonly boolean[])[];
+  /** Keep the graph: every edge, who can move in each state, and which of these hold in it. Absent: it is not kept. */
+  readonly kept?: readonly SysExpr[] | undefined;
   /** Characters a branch of generated code may have within a function; absent: what suits V8. */
   readonly branchText?: number | undefined;
 }
@@ -55,6 +59,19 @@ export interface Tables {
   readonly table: Int32Array;
   /** Per group of threads and goals, per state. */
   readonly masks: readonly MaskArray[];
+  /** Present where the graph is kept. */
+  readonly graph?: GraphTables | undefined;
+}
+
+/** The graph as it is kept: the edges out of a state are those from `first` of it to `first` of the next one. */
+export interface GraphTables {
+  readonly first: Int32Array;
+  /** Per state, bit k: expression k of those kept holds. */
+  readonly truths: MaskArray;
+  /** Per group of threads, per state: who has a live move. */
+  readonly live: readonly MaskArray[];
+  readonly target: Int32Array;
+  readonly thread: Uint8Array;
 }
 
 export type CountArray = Uint8Array | Uint16Array | Int32Array;
@@ -69,8 +86,8 @@ export interface Hooks {
   restBroken(property: number, state: number): void;
   /** Called once: a state without live moves in which a thread is blocked. */
   stuck(state: number): void;
-  /** Makes room for so many states; false: no memory. */
-  grow(states: number): boolean;
+  /** Makes room for so many states, and for so many edges where they are kept; false: no memory. */
+  grow(states: number, edges: number): boolean;
 }
 
 export interface Search {
@@ -95,6 +112,16 @@ export interface Search {
   readonly movers: Uint8Array;
   /** Threads of a group that had a live transition in the state fired last. */
   live(group: number): number;
+  /** Edges kept. */
+  kept(): number;
+  /**
+   * The packed states inside the transitions of the state fired last by `edges`, in order, and per state the number of
+   * its transition; they are noted from when `noteInside` is first called.
+   */
+  readonly inside: { readonly words: number[]; readonly edge: number[] };
+  noteInside(): void;
+  /** Threads of each group that have a live transition in a packed state. */
+  liveIn(words: ArrayLike<number>, at: number): number[];
   /** The state whose successor the i-th of them is; its complement for an optional transition. */
   sourceOf(i: number): number;
   /** With symmetry: the number of the permutation that made the i-th successor canonical, or -1. */
@@ -262,6 +289,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
           `const N${t}=new Uint8Array([${flags}]);function settle${t}(y,n){while(y<n){const q=${pcOf};` +
             `if(N${t}[q]===0){y+=${stride};continue;}const e=n;failed=0;n=${dispatched};` +
             `if(failed===1||n!==e+${stride}){n=e;y+=${stride};continue;}n=e;` +
+            `if(noting){inside.edge.push(y/${stride});for(let k=0;k<${W};k++)inside.words.push(B[y+k]);}` +
             `for(let k=0;k<${W};k++)B[y+k]=B[n+k];}return n;}`,
         );
         return;
@@ -269,7 +297,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       const settle = inside ? `n=settle${t}(m,n);` : "";
       const call = `{const q=${pc}${inside ? ",m=n" : ""};n=${dispatch};${settle}}`;
       (idle ? calls.idle : calls.busy).push(call);
-      (idle ? noted.idle : noted.busy).push(`${call}for(;v<n;v+=${stride})movers[v/${stride}]=${t};`);
+      (idle ? noted.idle : noted.busy).push(`${call}for(;v<n;v+=${stride})movers[w++]=${t};`);
     }
   });
 
@@ -386,10 +414,22 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
         })
         .join("")
     : "";
+  const kept = question.kept !== undefined;
+  (question.kept ?? []).forEach((expr, k) => {
+    predicate(`kept${k}`, expr);
+  });
+  const truths = (question.kept ?? []).map((_, k) => `(kept${k}(${head})?${1 << k}:0)`).join("|") || "0";
+  const live = range(groups)
+    .map((g) => `U${g}[c]=L${g};`)
+    .join("");
   const invariants = question.invariants.map((_, k) => `if(!inv${k}(${head}))broken(${k},c);`).join("");
   const rest = question.atRest.map((_, k) => `if(!rest${k}(${head}))restBroken(${k},c);`).join("");
+  const notedIdle = noted.idle.length > 0 ? `if(${noneLive}){${noted.idle.join("")}}` : "";
+  const all = kept
+    ? `let v=n,w=n/${stride}|0;${noted.busy.join("")}${notedIdle}${live}Q[c]=${truths};`
+    : `${calls.busy.join("")}${idle}`;
   out.push(
-    `function expand(n,c){${fetch}${zero}${calls.busy.join("")}${idle}${masks}${invariants}` +
+    `function expand(n,c){${fetch}${zero}${all}${masks}${invariants}` +
       `if(${noneLive}){if(${anyBlocked})stuck(c);${rest ? `else{${rest}}` : ""}}return n;}`,
   );
 
@@ -419,7 +459,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   out.push(
     "function probe(n){const s=S,b=B,d=D,m=T.length-1;let k=0,z=0;" +
       `for(let q=0;q<n;q+=${stride},k++){${canonical}${hash}${finish}H[k]=h;const e=d[h&${RECENT - 1}];` +
-      `if(e!==0&&((e^h)&~m)===0){const a=${state("e")};if(${equal("a", "q")})continue;}` +
+      `if(e!==0&&((e^h)&~m)===0){const a=${state("e")};if(${equal("a", "q")}){${kept ? "R[k]=(e&m)-1;" : ""}continue;}}` +
       "O[z++]=k;}new_=z;const t=T;" +
       "let w=0;for(let i=0;i<z;i++)w|=t[H[O[i]]&m];touched=w;return k;}",
   );
@@ -430,7 +470,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     "function insert(n){sum+=probe(n);const t=T,s=S,b=B,d=D,m=t.length-1;let x=count;" +
       `for(let y=0;y<new_;y++){const i=O[y],q=i*${stride};${walk}` +
       `if(e===0){const a=x*${W};${copy}const f=b[q+${W}];if(f<0){P[x]=1;P[~f]+=2;}else P[f]+=2;` +
-      `x++;e=t[j]=x|h&~m;}d[h&${RECENT - 1}]=e;}count=x;}`,
+      `x++;e=t[j]=x|h&~m;}${kept ? "R[i]=(e&m)-1;" : ""}d[h&${RECENT - 1}]=e;}count=x;}`,
   );
   // In lookups the second pass touches nothing but the table: what is looked up was found together and lies together.
   out.push(
@@ -444,13 +484,21 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   );
   out.push(
     "function run(states){let left=states;while(left>0&&next<levelEnd){" +
-      `if(count+${capacity}>room&&!grow(count+${capacity}))return false;` +
+      `if((count+${capacity}>room${kept ? `||kept+${capacity}>J.length` : ""})&&!grow(count+${capacity},kept+${capacity}))return false;` +
       `let n=0,c=next;const end=min(levelEnd,c+left);left+=c;` +
-      `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`,
+      (kept
+        ? `while(c<end&&n<${burst * stride}){n=expand(n,c++);I[c]=kept+(n/${stride}|0);}left-=c;next=c;insert(n);` +
+          `for(let k=0,z=n/${stride}|0;k<z;k++){J[kept]=R[k];Y[kept++]=movers[k];}}return true;}`
+        : `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`),
   );
-  const notedIdle = noted.idle.length > 0 ? `if(${noneLive}){${noted.idle.join("")}}` : "";
   out.push(
-    `function edges(c){${fetch}${zero}let n=0,v=0;${noted.busy.join("")}${notedIdle}return lookup(n);}`,
+    `function edges(c){${fetch}${zero}inside.edge.length=inside.words.length=0;let n=0,v=0,w=0;${noted.busy.join("")}${notedIdle}return lookup(n);}`,
+    // The place after the last state is always free.
+    `function liveIn(x,y){for(let k=0;k<${W};k++)S[count*${W}+k]=x[y+k];const was=noting;noting=false;fire(0,count);noting=was;return [${range(
+      groups,
+    )
+      .map((g) => `L${g}`)
+      .join()}];}`,
     `function live(g){switch(g){${groupList.map((g) => `case ${g}:return L${g};`).join("")}}return 0;}`,
     `function gather(c){gathered=fire(gathered,c);return gathered>=${burst * stride};}`,
     "function resolve(){const k=lookup(gathered);gathered=0;return k;}",
@@ -466,8 +514,9 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const module = [
     // Under a test runner every look at a global is slow.
     '"use strict";const {imul,min,floor}=Math;',
-    "let S,P,T,count=0,next=0,levelEnd=0,room=0,sum=0,Z=0,new_=0,touched=0,gathered=0,failed=0;",
-    `let ${groupList.map((g) => `A${g},L${g}=0,E${g}=0`).join(",")};`,
+    "let S,P,T,I,Q,J,Y,count=0,next=0,levelEnd=0,room=0,sum=0,kept=0,Z=0,new_=0,touched=0,gathered=0,failed=0,noting=false;",
+    "const inside={words:[],edge:[]};",
+    `let ${groupList.map((g) => `A${g},U${g},L${g}=0,E${g}=0`).join(",")};`,
     `const movers=new Uint8Array(${capacity}),B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
     `const K=new Uint8Array(${Math.max(1, system.marks.length)}),F=new Uint8Array(${Math.max(1, system.findings.length)}),` +
       `X=new Float64Array(${Math.max(1, system.findings.length)});`,
@@ -476,9 +525,12 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     ...out,
     ...outlined.functions,
     `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
+      (kept
+        ? `I=x.graph.first;Q=x.graph.truths;J=x.graph.target;Y=x.graph.thread;${groupList.map((g) => `U${g}=x.graph.live[${g}];`).join("")}`
+        : "") +
       `room=min(P.length,floor(T.length*${LOAD}));}`,
     `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
-    "return {bind,root,run,rehash,gather,resolve,sourceOf,edges,live,numbers:R,movers,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
+    "return {bind,root,run,rehash,gather,resolve,sourceOf,edges,live,liveIn,inside,noteInside(){noting=true;},kept:()=>kept,numbers:R,movers,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
       "setLevelEnd(e){levelEnd=e;},restore(c,n,t){count=c;next=n;sum=t;},marks:K,errors:X};",
   ].join("\n");
   return {

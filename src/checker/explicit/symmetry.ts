@@ -164,9 +164,19 @@ class Renaming {
 
   check(check: SysCheck): string {
     if (check.c === "findings" || check.c === "deadlock") return check.c;
-    // Nothing here decides temporal properties, so they forbid nothing.
-    if (check.c === "temporal") return check.c;
+    // Their conditions are given one by one, as properties of states.
+    if (check.c === "temporal") throw new Error("a formula over runs is not unchanged or changed as a whole");
     return this.expr(check.expr, "truth");
+  }
+}
+
+/** A condition on states with its threads renamed, in a normal form; undefined where thread ids are used as numbers. */
+export function renamedText(system: TransitionSystem, expr: SysExpr, map: readonly number[]): string | undefined {
+  try {
+    return new Renaming(system, undefined, map).expr(expr, "truth");
+  } catch (error) {
+    if (error instanceof Asymmetric) return undefined;
+    throw error;
   }
 }
 
@@ -237,8 +247,16 @@ function keptOff(system: TransitionSystem, thread: SysThread, map: Permutation):
   return new Renaming(system, system.programs[thread.program], map).expr(thread.keptOff, "truth");
 }
 
-/** The orbits of a system for these properties; none where thread ids are used as numbers. */
-export function orbits(system: TransitionSystem, properties: readonly SysCheck[]): Orbit[] {
+/**
+ * The orbits of a system for these properties; none where thread ids are used as numbers.
+ *
+ * @param alike Whether what is assumed of two threads is the same: an equivalence.
+ */
+export function orbits(
+  system: TransitionSystem,
+  properties: readonly SysCheck[],
+  alike: (a: number, b: number) => boolean = () => true,
+): Orbit[] {
   let code: ReturnType<typeof pieces>;
   try {
     code = pieces(system, properties);
@@ -253,7 +271,7 @@ export function orbits(system: TransitionSystem, properties: readonly SysCheck[]
   const exchangeable = (a: number, b: number): boolean => {
     const [x, y] = [system.threads[a]!, system.threads[b]!];
     // Which CPU a thread runs on matters only where there are handlers.
-    if (x.program !== y.program || x.kind !== y.kind || (handlers && x.cpu !== y.cpu)) return false;
+    if (x.program !== y.program || x.kind !== y.kind || (handlers && x.cpu !== y.cpu) || !alike(a, b)) return false;
     const map = system.threads.map((_, t) => (t === a ? b : t === b ? a : t));
     if (JSON.stringify(permuteState(system, initial, map)) !== start) return false;
     const sameGuards = system.threads.every(

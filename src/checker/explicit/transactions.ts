@@ -324,8 +324,39 @@ function takesWhatIsFree(action: SysAction): boolean {
   return free.every((load) => taken(action.code, nameOf(load)));
 }
 
-/** Per thread, whether each of its locations is internal or committing. */
-export function internalLocations(system: TransitionSystem, checks: readonly SysCheck[]): boolean[][] {
+/**
+ * What decides whether a thread can move, other than that a lock is not free for which it waits alone: of each location
+ * the conditions that must change in a step of its own, for its fairness to be seen (reductions.ts).
+ *
+ * @param strictly Locations of a program where it also counts when exactly the thread could move.
+ */
+export function conditionsOfFairness(
+  system: TransitionSystem,
+  strictly: (program: number, location: number) => boolean,
+): SysExpr[] {
+  return system.programs.flatMap((program, p) =>
+    program.locations.flatMap((location, l) => {
+      const guards = location.actions.flatMap((a) => (a.optional || a.guard === undefined ? [] : [a.guard]));
+      const owed = location.actions.filter((a) => !a.optional).length;
+      if (owed !== 1) return guards;
+      const terms = guards.flatMap(conjuncts);
+      if (strictly(p, l) && terms.length > 1) return terms;
+      return terms.filter((term) => freeLoad(term) === undefined);
+    }),
+  );
+}
+
+/**
+ * Per thread, whether each of its locations is internal or committing.
+ *
+ * @param leftMovers Only internal ones: a transaction is then one step and others that move left, of which reductions.ts
+ *   says what fairness needs.
+ */
+export function internalLocations(
+  system: TransitionSystem,
+  checks: readonly SysCheck[],
+  leftMovers = false,
+): boolean[][] {
   const view = viewOf(system, checks);
   const standing = keptOffView(system);
   const spots = system.programs.map((program) =>
@@ -391,6 +422,7 @@ export function internalLocations(system: TransitionSystem, checks: readonly Sys
   system.threads.forEach((thread, t) => {
     cutCycles(system.programs[thread.program]!.locations, internal[t]!);
   });
+  if (leftMovers) return internal;
 
   // A step moves right over what others do from where it leads to, under the locks held there.
   const movesRight = (t: number, l: number, a: number, to: number): boolean => {

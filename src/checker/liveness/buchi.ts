@@ -7,6 +7,7 @@
 
 /** A formula whose leaves are predicates on states, by number. */
 export type Formula =
+  | { readonly t: "true" }
   | { readonly t: "state"; readonly predicate: number }
   | { readonly t: "not" | "always" | "eventually"; readonly a: Formula }
   | { readonly t: "and" | "or" | "implies" | "leads-to"; readonly a: Formula; readonly b: Formula };
@@ -57,6 +58,8 @@ class Formulas {
 
   normal(f: Formula, negated: boolean): Normal {
     switch (f.t) {
+      case "true":
+        return this.constant(negated ? "false" : "true");
       case "state":
         return this.literal(f.predicate, negated);
       case "not":

@@ -2,9 +2,11 @@
  * Exhaustive exploration by the reference interpreter. Everything is decided on the explicit graph by the plainest
  * algorithm there is, so that the answers can be trusted where those of a faster engine are in doubt.
  */
-import type { Program, PropertyDecl, Site } from "../../spec/program.ts";
+import type { Check, Program, PropertyDecl, Site } from "../../spec/program.ts";
+import { vacuousReason } from "../liveness/question.ts";
 import type { Exploration, Finding, Outcome, ScheduleStep, SearchOptions } from "../verdict.ts";
 import { describeDeadlock } from "./deadlock.ts";
+import { fairRunAgainst } from "./fair-runs.ts";
 import { buildGraph, canReach, type Graph, pathTo, siteKey } from "./graph.ts";
 import { Interpreter } from "./interpreter.ts";
 
@@ -46,6 +48,7 @@ export function explore(program: Program, options: ReferenceOptions = {}): Refer
     maxStates: options.maxStates ?? Number.POSITIVE_INFINITY,
     deadline: started + 1000 * (options.timeout ?? Number.POSITIVE_INFINITY),
     liveOnly: false,
+    keepEdges: properties.some((p) => p.check.c === "temporal"),
     ...(options.progress === undefined ? {} : { progress: reporter(options.progress) }),
     visit: (node, _state, transitions) => {
       for (const { step, findings, result } of transitions) {
@@ -136,8 +139,25 @@ function decide(interpreter: Interpreter, graph: Graph, property: PropertyDecl, 
       return decideNever(graph, property, lost, () => ownFinding(property));
     }
     case "temporal":
-      return { property: property.id, verdict: "inconclusive", reason: "liveness is not checked by this engine" };
+      return decideOnRuns(interpreter, graph, property, check);
   }
+}
+
+function decideOnRuns(
+  interpreter: Interpreter,
+  graph: Graph,
+  property: PropertyDecl,
+  check: Extract<Check, { c: "temporal" }>,
+): Outcome {
+  const { id, kind, message, trigger } = property;
+  // Of runs that leave what is known nothing can be said.
+  if (graph.stopped !== undefined) return passed(graph, property);
+  const { schedule, request, requested } = fairRunAgainst(interpreter, graph, check);
+  if (schedule !== undefined) {
+    return { property: id, verdict: "violated", finding: { kind, message }, schedule, depthExact: false };
+  }
+  if (requested) return passed(graph, property);
+  return { property: id, verdict: "vacuous", reason: vacuousReason(request, trigger.what, graph.cut) };
 }
 
 function decideDeadlock(interpreter: Interpreter, graph: Graph, property: PropertyDecl): Outcome {

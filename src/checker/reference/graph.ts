@@ -28,8 +28,16 @@ export interface LiveEdge {
   readonly to: number;
 }
 
+/** An edge between two nodes, optional or not. */
+export interface Edge {
+  readonly to: number;
+  readonly step: ScheduleStep;
+}
+
 export interface Graph {
   readonly nodes: readonly Node[];
+  /** Per node that was expanded its edges, those into the error state left out; none unless asked for. */
+  readonly edges: readonly (readonly Edge[])[];
   readonly liveEdges: readonly LiveEdge[];
   /** Edges, those into the error state included. */
   readonly transitions: number;
@@ -51,6 +59,8 @@ export interface GraphOptions {
   readonly deadline: number;
   /** Leave optional moves out. */
   readonly liveOnly: boolean;
+  /** Keep all edges. */
+  readonly keepEdges?: boolean;
   /** Called for each node with its transitions, in breadth-first order. */
   readonly visit?: (node: number, state: State, transitions: readonly Transition[]) => void;
   /** Called now and then. */
@@ -65,6 +75,7 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
   const nodes: Node[] = [];
   const ids = new Map<string, number>();
   const liveEdges: LiveEdge[] = [];
+  const edges: Edge[][] = [];
   const cut: Record<string, number> = {};
   const marks = new Set(interpreter.initialMarks);
   const executed = new Set(interpreter.initialExecuted.map(siteKey));
@@ -91,6 +102,7 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
     if (id % 1000 === 999) options.progress?.(nodes, id, count);
 
     const node = nodes[id]!;
+    edges.push([]);
     const transitions = interpreter
       .transitions(node.state, { patches: false })
       .filter((t) => !options.liveOnly || !t.optional);
@@ -110,12 +122,14 @@ export function buildGraph(interpreter: Interpreter, start: State, options: Grap
       } else {
         const to = idOf(transition.result.state, node.depth + 1, { node: id, step: transition.step });
         if (!transition.optional) liveEdges.push({ from: id, to });
+        if (options.keepEdges) edges[id]!.push({ to, step: transition.step });
       }
     }
     options.visit?.(id, node.state, transitions);
   }
   return {
     nodes,
+    edges,
     liveEdges,
     transitions: count,
     cut,

@@ -3,10 +3,12 @@
  * exact; what is too much for the budget is inconclusive.
  */
 import type { SysCheck, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
-import type { Exploration, Finding, Outcome, ScheduleStep, SearchOptions } from "../verdict.ts";
+import { type Automaton, automaton } from "../liveness/buchi.ts";
+import { questionOf, vacuousReason } from "../liveness/question.ts";
+import type { Exploration, Finding, Outcome, Schedule, ScheduleStep, SearchOptions } from "../verdict.ts";
 import { classifyDeadlock } from "./deadlock.ts";
 import type { Edge } from "./edge.ts";
-import { FairCycles, FormulaTooLarge } from "./fair-cycles.ts";
+import { type AskedOfRuns, FairCycles, FormulaTooLarge } from "./fair-cycles.ts";
 import { BudgetExhausted, EMPTY } from "./list-decision-diagram.ts";
 import { ReachableStates } from "./reachable-states.ts";
 import { StuckThreads } from "./stuck-threads.ts";
@@ -217,28 +219,37 @@ class Run {
   }
 
   #decideTemporal(p: SysProperty, check: Extract<SysCheck, { c: "temporal" }>): Outcome {
-    for (const { formula, moving } of [check, ...(check.also ?? [])]) {
-      const asked = { c: check.c, formula, fairness: check.fairness, ...(moving === undefined ? {} : { moving }) };
-      const outcome = this.#broken(p, asked);
-      if (outcome !== undefined) return outcome;
-    }
-    return this.#passed(p);
-  }
-
-  /** A fair run that breaks the property; undefined if there is none. */
-  #broken(p: SysProperty, check: Extract<SysCheck, { c: "temporal" }>): Outcome | undefined {
-    let cycles: FairCycles | undefined;
+    const { predicates, cases, request } = questionOf(check);
+    const { fairness } = check;
     try {
-      cycles = new FairCycles(this.#reached, check, this.#stuckThreads().live);
-      if (!cycles.exists()) return undefined;
-      this.#showing = true;
-      const { steps, loop } = cycles.lasso();
-      this.#showing = false;
-      const finding = { kind: p.kind, message: p.message };
-      return { property: p.id, verdict: "violated", finding, schedule: { steps, loop }, depthExact: false };
+      for (const { formula, moving } of cases) {
+        const schedule = this.#fairRun(automaton(formula, true), { predicates, fairness, moving }, true);
+        if (schedule === undefined) continue;
+        const finding = { kind: p.kind, message: p.message };
+        return { property: p.id, verdict: "violated", finding, schedule, depthExact: false };
+      }
+      const requested =
+        (request.t === "true" && !this.#hasCuts()) ||
+        this.#fairRun(automaton(request, false), { predicates, fairness, moving: undefined }, false) !== undefined;
+      if (requested) return this.#passed(p);
+      return { property: p.id, verdict: "vacuous", reason: vacuousReason(request, p.trigger.what, this.#cut) };
     } catch (e) {
       if (!(e instanceof FormulaTooLarge)) throw e;
       return { property: p.id, verdict: "inconclusive", reason: e.message };
+    }
+  }
+
+  /** A fair accepted run, of no steps unless it is to be shown; undefined if there is none. */
+  #fairRun(accepted: Automaton, asked: AskedOfRuns, show: boolean): Schedule | undefined {
+    let cycles: FairCycles | undefined;
+    try {
+      cycles = new FairCycles(this.#reached, accepted, asked, this.#stuckThreads().live);
+      if (!cycles.exists()) return undefined;
+      if (!show) return { steps: [] };
+      this.#showing = true;
+      const lasso = cycles.lasso();
+      this.#showing = false;
+      return lasso;
     } finally {
       cycles?.release();
     }

@@ -11,8 +11,8 @@
  * that must recur, by a shortest way, and back; where there is no way back, it starts again from where it has come to,
  * which is in a component nearer to the end.
  */
-import type { SysCheck, SysExpr, SysTemporal } from "../../spec/transition-system.ts";
-import { type Automaton, automaton, type Formula } from "../liveness/buchi.ts";
+import type { SysExpr, SysFairness } from "../../spec/transition-system.ts";
+import type { Automaton } from "../liveness/buchi.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import { EMPTY, type Root } from "./list-decision-diagram.ts";
 import type { Moves, ReachableStates } from "./reachable-states.ts";
@@ -20,7 +20,14 @@ import type { Moves, ReachableStates } from "./reachable-states.ts";
 /** Predicates and acceptance sets are bits of a word. */
 const MOST_BITS = 30;
 
-type TemporalCheck = Extract<SysCheck, { c: "temporal" }>;
+/** What is asked of runs, beside that an automaton accepts them. */
+export interface AskedOfRuns {
+  /** By the numbers that the automaton has for them. */
+  readonly predicates: readonly SysExpr[];
+  readonly fairness: SysFairness;
+  /** Threads one of which must step again and again; absent: no such demand. */
+  readonly moving: readonly number[] | undefined;
+}
 
 /** Why a formula cannot be decided. */
 export class FormulaTooLarge extends Error {}
@@ -121,15 +128,14 @@ export class FairCycles {
    * @param live Per thread, the reachable states in which it has a live move; they are kept by the caller.
    * @throws FormulaTooLarge
    */
-  constructor(reached: ReachableStates, check: TemporalCheck, live: readonly number[]) {
+  constructor(reached: ReachableStates, automaton: Automaton, asked: AskedOfRuns, live: readonly number[]) {
     this.#reached = reached;
     const { store } = reached;
-    const predicates: SysExpr[] = [];
-    const formula = numbered(check.formula, predicates);
+    const { predicates } = asked;
     if (predicates.length > MOST_BITS) {
       throw new FormulaTooLarge(`the property has more than ${MOST_BITS} state conditions`);
     }
-    this.#automaton = automaton(formula, true);
+    this.#automaton = automaton;
     this.#nodes = this.#automaton.nodes.map((_, q) => q);
     this.#still = reached.keep(live.reduce((rest, set) => store.minus(rest, set), reached.all));
     const terms = predicates.map((p) => reached.terms.truth(reached.predicate(p)));
@@ -141,7 +147,7 @@ export class FairCycles {
       return reached.filter(reached.all, ...labels);
     });
     this.#readable = this.#each((q) => readable[q]!);
-    this.#conditions = this.#conditionsOf(check, live);
+    this.#conditions = this.#conditionsOf(asked, live);
   }
 
   /** Lets go of all sets, wherever the search was broken off. */
@@ -149,7 +155,7 @@ export class FairCycles {
     for (const set of [...this.#held]) set.release();
   }
 
-  /** Whether some fair run from the initial state breaks the property. */
+  /** Whether some fair run from the initial state is accepted. */
   exists(): boolean {
     const fair = this.#hull();
     const leading = fair.copy();
@@ -160,7 +166,7 @@ export class FairCycles {
     return found;
   }
 
-  /** A fair run that breaks the property, of which `exists` has said that there is one; its prefix is a shortest one. */
+  /** A fair accepted run, of which `exists` has said that there is one; its prefix is a shortest one. */
   lasso(): SymbolicLasso {
     const fair = this.#fair!;
     const starts = this.#starts().filter((start) => this.#readable.has(start));
@@ -364,7 +370,7 @@ export class FairCycles {
     return this.#automaton.nodes[q]!.successors.reduce((all, p) => this.#reached.store.union(all, set.at(p)), EMPTY);
   }
 
-  #conditionsOf(check: TemporalCheck, live: readonly number[]): Condition[] {
+  #conditionsOf({ fairness, moving }: AskedOfRuns, live: readonly number[]): Condition[] {
     const reached = this.#reached;
     const { store } = reached;
     const { nodes, sets } = this.#automaton;
@@ -383,7 +389,7 @@ export class FairCycles {
       const moves: Moves = reached.movesOf(threads);
       return (within: ProductSet, q: number) => reached.before(from(within.at(q)), this.#next(within, q), moves);
     };
-    for (const thread of check.fairness.weak) {
+    for (const thread of fairness.weak) {
       const steps = stepping([thread], (states) => states);
       conditions.push({
         goal: (within) => this.#each((q) => store.union(store.minus(within.at(q), live[thread]!), steps(within, q))),
@@ -392,7 +398,6 @@ export class FairCycles {
         isMetFrom: () => true,
       });
     }
-    const { moving } = check;
     if (moving !== undefined && moving.length > 0) {
       const steps = stepping(moving, (states) => states);
       conditions.push({
@@ -402,7 +407,7 @@ export class FairCycles {
         isMetFrom: () => true,
       });
     }
-    for (const { thread, locations } of check.fairness.strong) {
+    for (const { thread, locations } of fairness.strong) {
       const here = locations === undefined ? [] : [reached.terms.isOneOf(reached.vector.pc(thread), locations)];
       const wanted = reached.keep(reached.filter(live[thread]!, ...here));
       const steps = stepping([thread], (states) => store.intersect(states, wanted));
@@ -439,20 +444,6 @@ export class FairCycles {
   #some(sets: readonly number[]): ProductState | undefined {
     const node = sets.findIndex((set) => set !== EMPTY);
     return node < 0 ? undefined : { node, state: this.#reached.store.first(sets[node]!) };
-  }
-}
-
-/** The formula with its state conditions numbered in `predicates`. */
-function numbered(formula: SysTemporal, predicates: SysExpr[]): Formula {
-  switch (formula.t) {
-    case "state":
-      return { t: "state", predicate: predicates.push(formula.expr) - 1 };
-    case "not":
-    case "always":
-    case "eventually":
-      return { t: formula.t, a: numbered(formula.a, predicates) };
-    default:
-      return { t: formula.t, a: numbered(formula.a, predicates), b: numbered(formula.b, predicates) };
   }
 }
 

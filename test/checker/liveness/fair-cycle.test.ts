@@ -1,5 +1,6 @@
 import { automaton, type Formula } from "../../../src/checker/liveness/buchi.ts";
-import { type FairGraph, type FairnessConditions, fairLasso } from "../../../src/checker/liveness/fair-cycle.ts";
+import { fairLasso } from "../../../src/checker/liveness/fair-cycle.ts";
+import { type FairGraph, type FairnessConditions, isEnabled } from "../../../src/checker/liveness/fair-graph.ts";
 import { generator } from "../../random-program.ts";
 
 const p: Formula = { t: "state", predicate: 0 };
@@ -7,7 +8,7 @@ const q: Formula = { t: "state", predicate: 1 };
 const not = (a: Formula): Formula => ({ t: "not", a });
 const always = (a: Formula): Formula => ({ t: "always", a });
 const eventually = (a: Formula): Formula => ({ t: "eventually", a });
-const none: FairnessConditions = { weak: 0, strong: [], moving: 0 };
+const none: FairnessConditions = { weak: [], strong: [], moving: [] };
 
 /** A graph from a list of [from, to, thread]; predicates and enabled threads by state. */
 function graph(
@@ -27,9 +28,10 @@ function graph(
     first,
     target: Int32Array.from(sorted.map((e) => e[1])),
     thread: Uint8Array.from(sorted.map((e) => e[2])),
-    enabled,
-    predicates: Int32Array.from(predicates),
-    strongEnabled: Int32Array.from(enabled, (mask) => strong.reduce((m, t, k) => m | (((mask >> t) & 1) << k), 0)),
+    threads: 2,
+    enabled: [enabled],
+    truths: Int32Array.from(predicates),
+    asksStrong: (_, t) => strong.includes(t),
   };
 }
 
@@ -59,7 +61,7 @@ describe("accepted runs", () => {
   test("a run that ends repeats its last state", () => {
     const end = graph([[0, 1, 0]], [0, 0]);
     expect(breaks(end, eventually(p))).toEqual({ prefix: [0], loop: [], at: 1 });
-    expect(breaks(graph([[0, 1, 0]], [0, 1]), eventually(always(p)), { ...none, weak: 1 })).toBeUndefined();
+    expect(breaks(graph([[0, 1, 0]], [0, 1]), eventually(always(p)), { ...none, weak: [0] })).toBeUndefined();
   });
 
   test("leads-to needs the request", () => {
@@ -97,19 +99,19 @@ describe("fairness", () => {
 
   test("weak fairness moves a thread that can always move", () => {
     expect(breaks(spin, eventually(p))).toBeDefined();
-    expect(breaks(spin, eventually(p), { ...none, weak: 3 })).toBeUndefined();
+    expect(breaks(spin, eventually(p), { ...none, weak: [0, 1] })).toBeUndefined();
   });
 
   test("only strong fairness moves one that can move again and again", () => {
     const g = graph(intermittent, [0, 0, 1], [1]);
-    expect(breaks(g, eventually(p), { ...none, weak: 3 })).toEqual({ prefix: [], loop: expect.any(Array), at: 0 });
-    expect(breaks(g, eventually(p), { weak: 3, strong: [1], moving: 0 })).toBeUndefined();
+    expect(breaks(g, eventually(p), { ...none, weak: [0, 1] })).toEqual({ prefix: [], loop: expect.any(Array), at: 0 });
+    expect(breaks(g, eventually(p), { weak: [0, 1], strong: [1], moving: [] })).toBeUndefined();
   });
 
   test("a component is refined: the unfair part of it is taken out", () => {
     // Besides the rounds above, thread 0 can stay at 1 for ever, where thread 1 cannot move.
     const g = graph([...intermittent, [1, 1, 0]], [0, 0, 1], [1]);
-    expect(breaks(g, eventually(p), { weak: 3, strong: [1], moving: 0 })).toMatchObject({
+    expect(breaks(g, eventually(p), { weak: [0, 1], strong: [1], moving: [] })).toMatchObject({
       at: 1,
       loop: [expect.any(Number)],
     });
@@ -124,8 +126,8 @@ describe("fairness", () => {
       ],
       [0, 0],
     );
-    expect(breaks(g, eventually(p), { ...none, moving: 1 })).toBeDefined();
-    expect(breaks(graph([[0, 1, 1]], [0, 0]), eventually(p), { ...none, moving: 1 })).toBeUndefined();
+    expect(breaks(g, eventually(p), { ...none, moving: [0] })).toBeDefined();
+    expect(breaks(graph([[0, 1, 1]], [0, 0]), eventually(p), { ...none, moving: [0] })).toBeUndefined();
   });
 });
 
@@ -135,6 +137,8 @@ function holdsOn(f: Formula, word: readonly number[], loop: number): boolean {
   const next = (i: number) => (i + 1 < n ? i + 1 : loop);
   const value = (g: Formula): boolean[] => {
     switch (g.t) {
+      case "true":
+        return word.map(() => true);
       case "state":
         return word.map((mask) => (mask & (1 << g.predicate)) !== 0);
       case "not":
@@ -190,9 +194,9 @@ test("random graphs: an answer is a legal run that breaks the formula, and no la
     );
     const fairness = [
       none,
-      { ...none, weak: 3 },
-      { weak: 3, strong: [1], moving: 0 },
-      { weak: 3, strong: [], moving: 1 },
+      { ...none, weak: [0, 1] },
+      { weak: [0, 1], strong: [1], moving: [] },
+      { weak: [0, 1], strong: [], moving: [0] },
     ][below(4)]!;
     const f = formulas[below(formulas.length)]!;
     const lasso = breaks(g, f, fairness);
@@ -223,7 +227,7 @@ function source(g: FairGraph, edge: number): number {
 function wordOf(g: FairGraph, lasso: { prefix: readonly number[]; loop: readonly number[]; at: number }): number[] {
   const states = [...lasso.prefix, ...lasso.loop].map((e) => source(g, e));
   if (lasso.loop.length === 0) states.push(lasso.at);
-  return states.map((s) => g.predicates[s]!);
+  return states.map((s) => g.truths[s]!);
 }
 
 function legal(
@@ -237,14 +241,13 @@ function legal(
     if (source(g, e) !== at) return false;
     at = g.target[e]!;
   }
-  if (loop.length === 0) return g.enabled[at] === 0 && fairness.moving === 0;
+  if (loop.length === 0) return g.enabled[0]![at] === 0 && fairness.moving.length === 0;
   if (at !== source(g, loop[0]!)) return false;
-  const moves = loop.reduce((m, e) => m | (1 << g.thread[e]!), 0);
-  const always = loop.reduce((m, e) => m & g.enabled[source(g, e)]!, -1);
-  const ever = loop.reduce((m, e) => m | g.strongEnabled[source(g, e)]!, 0);
-  if ((fairness.weak & always & ~moves) !== 0) return false;
-  if (fairness.moving !== 0 && (fairness.moving & moves) === 0) return false;
-  return fairness.strong.every((t, k) => (ever & (1 << k)) === 0 || (moves & (1 << t)) !== 0);
+  const moves = (t: number) => loop.some((e) => g.thread[e] === t);
+  const able = (t: number) => loop.map((e) => isEnabled(g, source(g, e), t));
+  if (fairness.weak.some((t) => !moves(t) && able(t).every((x) => x))) return false;
+  if (fairness.moving.length > 0 && !fairness.moving.some(moves)) return false;
+  return fairness.strong.every((t) => moves(t) || !able(t).includes(true));
 }
 
 /**
@@ -259,9 +262,9 @@ function someLasso(g: FairGraph, f: Formula, fairness: FairnessConditions): bool
   for (let s = 0; s < g.states; s++) {
     for (const prefix of prefixes[s]!) {
       if (
-        g.enabled[s] === 0 &&
-        fairness.moving === 0 &&
-        !holdsOn(f, [...prefix.map((e) => g.predicates[source(g, e)]!), g.predicates[s]!], prefix.length)
+        g.enabled[0]![s] === 0 &&
+        fairness.moving.length === 0 &&
+        !holdsOn(f, [...prefix.map((e) => g.truths[source(g, e)]!), g.truths[s]!], prefix.length)
       )
         return true;
     }
@@ -271,7 +274,7 @@ function someLasso(g: FairGraph, f: Formula, fairness: FairnessConditions): bool
     if (!walk) continue;
     for (const prefix of prefixes[source(g, walk[0]!)]!) {
       if (!legal(g, prefix, walk, fairness)) continue;
-      const word = [...prefix, ...walk].map((e) => g.predicates[source(g, e)]!);
+      const word = [...prefix, ...walk].map((e) => g.truths[source(g, e)]!);
       if (!holdsOn(f, word, prefix.length)) return true;
     }
   }

@@ -39,8 +39,9 @@ import {
   write,
 } from "../../../src/index.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
-import type { Expr, Fairness, Program, PropertyDecl, Temporal } from "../../../src/spec/program.ts";
-import { generator, randomProgram } from "../../random-program.ts";
+import type { Program } from "../../../src/spec/program.ts";
+import { randomProgram } from "../../random-program.ts";
+import { withTemporal } from "../../random-temporal.ts";
 
 const OPTIONS = { reduction: false, timeout: 60, memory: 2 ** 29, workers: 1 };
 const own = { title: "t", message: "m" };
@@ -211,45 +212,6 @@ describe("textbook algorithms", () => {
     });
   });
 });
-
-/** The program with temporal properties made up for it, of all shapes and under all kinds of fairness. */
-function withTemporal(program: Program, seed: number): Program {
-  const random = generator(seed * 7919 + 1);
-  const below = (n: number) => Math.floor(random() * n);
-  const ints = program.vars.map((v) => v.name).filter((v) => v === "x" || v === "y");
-  const state = (): Temporal => {
-    const v = ints[below(ints.length)]!;
-    const thread = program.threads[below(program.threads.length)]!.name;
-    const compared: Expr = { e: "bin", op: below(2) === 0 ? "==" : "<", a: { e: "load", v }, b: number(below(3)) };
-    return { t: "state", expr: below(3) === 0 ? { e: "ended", thread } : compared };
-  };
-  const formula = (depth: number): Temporal => {
-    const r = below(7);
-    if (depth === 0) return state();
-    if (r < 3) return { t: (["not", "always", "eventually"] as const)[r]!, a: formula(depth - 1) };
-    const t = (["and", "or", "implies", "leads-to"] as const)[r - 3]!;
-    return { t, a: formula(depth - 1), b: formula(depth - 1) };
-  };
-  const properties = Array.from({ length: 4 }, (_, i): PropertyDecl => {
-    const fairness: Fairness = {
-      threads: (["none", "weak", "weak", "strong"] as const)[below(4)]!,
-      strongThreads: below(4) === 0 ? [program.threads[0]!.name] : [],
-      strongWaits: below(3) === 0 ? ["mutex"] : [],
-    };
-    const moving = below(4) === 0 ? { moving: [program.threads[below(program.threads.length)]!.name] } : {};
-    return {
-      id: `temporal-${i}`,
-      check: { c: "temporal", formula: formula(1 + below(3)), fairness, ...moving },
-      kind: "temporal",
-      message: "m",
-      trigger: { marks: [], what: "-" },
-      site: program.properties[0]!.site,
-    };
-  });
-  return { ...program, properties };
-}
-
-const number = (v: number): Expr => ({ e: "const", v });
 
 test("random programs and formulas: the verdicts are the explicit engine's, and every lasso replays", async () => {
   const seen: Record<string, number> = { holds: 0, violated: 0 };
