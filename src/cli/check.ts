@@ -36,7 +36,7 @@ export const SEARCH_OPTIONS: OptionSpecs = {
   workers: {
     type: "string",
     value: "N",
-    what: "scenarios to check at once; default: one per core. One search uses one core",
+    what: "threads: for scenarios side by side, and for one large search; default: one per core",
   },
   timeout: { type: "string", value: "SECONDS", what: "for the run as a whole" },
   memory: { type: "string", value: "MIB", what: "for the run as a whole; default: three quarters of the machine's" },

@@ -7,7 +7,8 @@
  * themselves, are made into a small graph of their own, on which the least fixed point is computed with a worklist.
  */
 import type { Clock } from "./clock.ts";
-import type { Search } from "./codegen.ts";
+import type { MaskArray, Search } from "./codegen.ts";
+import { IntList } from "./int-list.ts";
 import type { Store } from "./store.ts";
 import type { Permutations } from "./symmetry.ts";
 
@@ -17,21 +18,6 @@ export interface Lost {
   readonly bits: number;
   /** An error can be reached from it: what lies beyond might have been a rescue. */
   readonly cutReachable: boolean;
-}
-
-/** Growable list of integers. */
-class IntList {
-  data = new Int32Array(1024);
-  length = 0;
-
-  push(value: number): void {
-    if (this.length === this.data.length) {
-      const larger = new Int32Array(this.length * 2);
-      larger.set(this.data);
-      this.data = larger;
-    }
-    this.data[this.length++] = value;
-  }
 }
 
 const PATIENCE = 1023;
@@ -55,7 +41,6 @@ export async function backwardReachability(
   const { links } = store;
   const count = search.count();
   let open = new IntList();
-  let interest = 0;
   let children = count;
 
   // States are taken in batches, so that the cache misses of many look-ups overlap.
@@ -71,10 +56,7 @@ export async function backwardReachability(
     }
     for (let k = 0; k < batch.length; k++) {
       const i = batch.data[k]!;
-      const need = asked & ~masks[i]! & (goals | search.blocked(group, i));
-      if (need === 0) continue;
-      open.push(i);
-      interest |= need;
+      if ((asked & ~masks[i]! & (goals | search.blocked(group, i))) !== 0) open.push(i);
     }
     batch.length = 0;
   };
@@ -102,7 +84,6 @@ export async function backwardReachability(
     before = open.length;
     const again = open;
     open = new IntList();
-    interest = 0;
     for (let k = 0; k < again.length; k++) {
       if ((k & PATIENCE) === 0) {
         const wait = pause();
@@ -114,10 +95,50 @@ export async function backwardReachability(
     }
     look();
   }
-  if (open.length === 0) return [];
+  const all = { masks: [masks], bits: 0, bound: count };
+  return await lostStates(search, all, open, { group, asked, goals, permutations }, pause, clock);
+}
+
+/** Masks of a group, of all states: those of each part, by the bits of a state's number that name its part. */
+export interface MasksByPart {
+  readonly masks: readonly MaskArray[];
+  readonly bits: number;
+  /** Above all numbers of states. */
+  readonly bound: number;
+}
+
+export interface BackwardQuestion {
+  readonly group: number;
+  readonly asked: number;
+  readonly goals: number;
+  /** Undefined: no symmetry. */
+  readonly permutations: Permutations | undefined;
+}
+
+/** Decides what is still open after the first passes: `open` are the states, in order of discovery. */
+export async function lostStates(
+  search: Pick<Search, "gather" | "resolve" | "numbers" | "sourceOf" | "permutations" | "blocked" | "errorMet">,
+  { masks: parts, bits, bound }: MasksByPart,
+  open: IntList,
+  { group, asked, goals, permutations }: BackwardQuestion,
+  pause: () => Promise<void> | undefined,
+  clock: Clock,
+): Promise<Lost[] | undefined> {
+  const { numbers } = search;
+  const low = (1 << bits) - 1;
+  const maskOf = (i: number): number => parts[i & low]![i >>> bits]!;
+  const add = (i: number, mask: number): void => {
+    parts[i & low]![i >>> bits]! |= mask;
+  };
+  let interest = 0;
+  for (let k = 0; k < open.length; k++) {
+    const i = open.data[k]!;
+    interest |= asked & ~maskOf(i) & (goals | search.blocked(group, i));
+  }
+  if (interest === 0) return [];
 
   // The open part of the graph, numbered from 0 in order of discovery by this pass.
-  const number = new Int32Array(count).fill(-1);
+  const number = new Int32Array(bound).fill(-1);
   const nodes = new IntList();
   const from = new IntList();
   const to = new IntList();
@@ -127,7 +148,7 @@ export async function backwardReachability(
   search.errorMet();
   for (let k = open.length - 1; k >= 0; k--) {
     const i = open.data[k]!;
-    if ((interest & ~masks[i]!) === 0 || number[i] !== -1) continue;
+    if ((interest & ~maskOf(i)) === 0 || number[i] !== -1) continue;
     number[i] = nodes.length;
     nodes.push(i);
   }
@@ -145,8 +166,8 @@ export async function backwardReachability(
       if (search.sourceOf(k) < 0) continue;
       const v = numbers[k]!;
       const permutation = permutations === undefined ? -1 : search.permutations[k]!;
-      masks[i]! |= permutations === undefined ? masks[v]! : permutations.pull(permutation, masks[v]!);
-      if ((interest & ~masks[v]!) === 0) continue;
+      add(i, permutations === undefined ? maskOf(v) : permutations.pull(permutation, maskOf(v)));
+      if ((interest & ~maskOf(v)) === 0) continue;
       if (number[v] === -1) {
         number[v] = nodes.length;
         nodes.push(v);
@@ -173,12 +194,12 @@ export async function backwardReachability(
   const work = Array.from({ length: nodes.length }, (_, u) => u);
   while (work.length > 0) {
     const u = work.pop()!;
-    const mask = masks[nodes.data[u]!]!;
+    const mask = maskOf(nodes.data[u]!);
     for (let e = start[u]!; e < start[u + 1]!; e++) {
       const i = nodes.data[before[e]!]!;
       const pulled = permutations === undefined ? mask : permutations.pull(by[e]!, mask);
-      if ((pulled & ~masks[i]!) === 0) continue;
-      masks[i]! |= pulled;
+      if ((pulled & ~maskOf(i)) === 0) continue;
+      add(i, pulled);
       work.push(before[e]!);
     }
   }
@@ -197,7 +218,7 @@ export async function backwardReachability(
   const lost: Lost[] = [];
   for (let u = 0; u < nodes.length; u++) {
     const state = nodes.data[u]!;
-    const missing = interest & ~masks[state]!;
+    const missing = interest & ~maskOf(state);
     if (missing === 0) continue;
     const bits = missing & (goals | search.blocked(group, state));
     if (bits !== 0) lost.push({ state, bits, cutReachable: cut[u] === 1 });

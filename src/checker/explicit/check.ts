@@ -5,18 +5,22 @@
  */
 import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
-import { backwardReachability, type Lost } from "./backward-reachability.ts";
+import type { Lost } from "./backward-reachability.ts";
 import { CheckpointFile, CheckpointSchedule, identityOf, type SearchIdentity } from "./checkpoint.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { Clock } from "./clock.ts";
-import { GROUP, generate } from "./codegen.ts";
+import { GROUP, generate, type Question } from "./codegen.ts";
 import { classifyDeadlock } from "./deadlock.ts";
+import type { Discovery, Path } from "./discovery.ts";
 import { type AskedOfRuns, askOfRuns, decideOnRuns, MOST_CONDITIONS, type RunVerdict } from "./fair-search.ts";
-import { initialState, layOut, pack, unpack } from "./layout.ts";
+import { initialState, layOut, pack } from "./layout.ts";
+import { type ParallelPosition, ParallelSearch, type Tally } from "./parallel-search.ts";
+import type { Image, PartImage, PartPlan } from "./part.ts";
 import { askedOncePerOrbit, namesOf, type Reductions, reductionsFor } from "./reductions.ts";
 import { scheduleTo, stepOf, transactions, type Way } from "./schedule.ts";
-import { Store } from "./store.ts";
+import { SequentialSearch } from "./sequential-search.ts";
 import { Permutations } from "./symmetry.ts";
+import { MOST_PARTS } from "./table-code.ts";
 
 /** States between two looks at the clock. */
 const SLICE = 4096;
@@ -125,7 +129,33 @@ export interface Plan {
   readonly slice?: number;
   /** Characters a branch of generated code may have before it becomes a function. */
   readonly branchText?: number;
+  /** With more than one worker: how the search is divided among them; absent: as is fast. */
+  readonly division?: Partial<DivisionPlan>;
 }
+
+interface DivisionPlan {
+  /** States from which on threads are started. */
+  readonly start: number;
+  /** Threads take over at the start of a level with so many states found, and so many of the level to expand. */
+  readonly divide: number;
+  readonly frontier: number;
+  /** Wait for the threads to have started; else one thread goes on meanwhile. */
+  readonly patient: boolean;
+  /** Successors each thread finds between two exchanges. */
+  readonly round: number;
+  /** The program of the threads. */
+  readonly worker: URL;
+}
+
+/** Starting threads and compiling in them takes as long as finding some hundred thousand states in one. */
+const DIVISION: DivisionPlan = {
+  start: 1 << 16,
+  divide: 1 << 17,
+  frontier: 1 << 12,
+  patient: false,
+  round: 1 << 15,
+  worker: new URL("./part-worker.js", import.meta.url),
+};
 
 class Run {
   readonly #system: TransitionSystem;
@@ -137,24 +167,18 @@ class Run {
   readonly #goals: SysProperty[] = [];
   readonly #deadlock: boolean;
   readonly #layout;
+  readonly #question: Question;
   readonly #generated;
-  readonly #search;
-  readonly #store: Store;
+  readonly #maskBits: readonly number[];
   readonly #reductions: Reductions;
   readonly #permutations: Permutations;
   readonly #plan: Plan;
   /** The temporal properties; the graph is kept for them. */
   readonly #asked: readonly AskedOfRuns[];
-  /** All has been explored; what is fired from now on has been seen. */
-  #explored = false;
-  /** First state (in breadth-first order) at which something was seen. */
-  readonly #findingAt = new Map<number, number>();
-  readonly #brokenAt = new Map<SysProperty, number>();
-  #stuckAt = -1;
-  /** Number of the first state of each level. */
-  readonly #levels: number[] = [0];
-  /** Number of the first state beyond the level that is being expanded. */
-  #levelEnd = 1;
+  readonly #sequential: SequentialSearch;
+  #parallel: ParallelSearch | undefined;
+  /** Where what has been found is. */
+  #found: Discovery;
   readonly #identity: SearchIdentity | undefined;
   readonly #checkpoints: CheckpointSchedule | undefined;
 
@@ -182,7 +206,7 @@ class Run {
     this.#permutations = new Permutations(system.threads.length, orbits);
     const runs = askOfRuns(this.#properties);
     this.#asked = runs.asked;
-    this.#generated = generate(system, this.#layout, {
+    this.#question = {
       invariants: this.#invariants.map(exprOf),
       atRest: this.#atRest.map(exprOf),
       goals: this.#goals.map(exprOf),
@@ -191,23 +215,22 @@ class Run {
       internal,
       kept: runs.asked.length > 0 ? runs.conditions : undefined,
       branchText: plan.branchText,
-    });
+    };
+    this.#generated = generate(system, this.#layout, this.#question);
     const total = system.threads.length + this.#goals.length;
-    const maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
+    this.#maskBits = masks ? this.#generated.groupMasks.map((_, g) => Math.min(GROUP, total - g * GROUP)) : [];
     const live = this.#generated.groupMasks.map((_, g) => clamp(system.threads.length - g * GROUP, 0, GROUP));
-    const graph = runs.asked.length > 0 ? { live, truths: runs.conditions.length } : undefined;
-    this.#store = new Store(this.#layout.words, this.#generated.most, maskBits, options.memory, graph);
-    this.#search = this.#generated.create({
-      found: (finding, state) => {
-        if (!this.#explored && !this.#findingAt.has(finding)) this.#findingAt.set(finding, state);
-      },
-      broken: (k, state) => this.#break(this.#invariants[k]!, state),
-      restBroken: (k, state) => this.#break(this.#atRest[k]!, state),
-      stuck: (state) => {
-        if (this.#stuckAt < 0) this.#stuckAt = state;
-      },
-      grow: (states, edges) => this.#store.grow(this.#search, states, edges),
+    this.#sequential = new SequentialSearch({
+      layout: this.#layout,
+      generated: this.#generated,
+      maskBits: this.#maskBits,
+      graph: runs.asked.length > 0 ? { live, truths: runs.conditions.length } : undefined,
+      memory: options.memory,
+      permutations: orbits.length > 0 ? this.#permutations : undefined,
+      clock: this.#clock,
+      pause: this.#pause,
     });
+    this.#found = this.#sequential;
     const { checkpoint } = options;
     if (checkpoint === undefined) return;
     const asked = `${this.#properties.map((p) => p.id).join(", ")}; reductions ${options.reduction ? "on" : "off"}`;
@@ -219,128 +242,239 @@ class Run {
     if (checkpoint.write !== undefined) this.#checkpoints = new CheckpointSchedule(checkpoint.write, checkpoint);
   }
 
-  #break(property: SysProperty, state: number): void {
-    if (!this.#brokenAt.has(property)) this.#brokenAt.set(property, state);
-  }
-
   async explore(): Promise<Exploration> {
-    const stop = await this.#searchBreadthFirst();
-    const depth = this.#depth();
-    const cut = this.#cut();
-    const errors = Object.values(cut).reduce((a, b) => a + b, 0);
-    const states = this.#search.count() + (errors > 0 ? 1 : 0);
-    const transitions = this.#search.transitions() + errors;
-    const outcomes = await this.#decide(stop);
-    return {
-      engine: "explicit",
-      method: "bfs",
-      complete: stop === undefined,
-      states,
-      transitions,
-      depth,
-      seconds: this.#clock.seconds,
-      reductions: namesOf(this.#reductions),
-      cut,
-      outcomes,
-    };
+    try {
+      const stop = await this.#searchBreadthFirst();
+      const found = this.#found;
+      const depth = this.#depth();
+      const cut = this.#cut();
+      const errors = Object.values(cut).reduce((a, b) => a + b, 0);
+      const states = found.count + (errors > 0 ? 1 : 0);
+      const transitions = found.transitions + errors;
+      const outcomes = await this.#decide(stop);
+      return {
+        engine: "explicit",
+        method: "bfs",
+        complete: stop === undefined,
+        states,
+        transitions,
+        depth,
+        seconds: this.#clock.seconds,
+        reductions: namesOf(this.#reductions),
+        cut,
+        outcomes,
+      };
+    } finally {
+      await this.#parallel?.close();
+    }
   }
 
   async #searchBreadthFirst(): Promise<Stop | undefined> {
-    const search = this.#search;
-    const slice = this.#plan.slice ?? SLICE;
-    search.bind(this.#store);
+    const search = this.#sequential;
+    const { start, divide, frontier, patient } = this.#division;
+    const workers = this.#workers;
     const resume = this.#options.checkpoint?.resume;
     if (resume === undefined) {
       const words = new Int32Array(this.#layout.words);
       pack(this.#layout, initialState(this.#system), words, 0);
-      search.root(words);
-    } else this.#resume(resume);
-    search.setLevelEnd(this.#levelEnd);
-    while (search.next() < search.count()) {
-      if (!search.run(slice)) {
+      search.start(words);
+    } else if (await this.#resume(resume)) return await this.#searchInParallel();
+    let threads = workers > 1;
+    while (search.next < search.count) {
+      if (!search.run(this.#plan.slice ?? SLICE)) {
         this.#saveCheckpoint();
         return "memory";
       }
-      if (search.next() === this.#levelEnd) {
+      if (search.levelComplete) {
         if (this.#options.reduction && this.#allViolated()) return "decided";
-        if (search.count() > (this.#plan.states ?? Number.POSITIVE_INFINITY)) return "states";
-        if (search.count() > this.#levelEnd) this.#levels.push(this.#levelEnd);
-        this.#levelEnd = search.count();
-        search.setLevelEnd(this.#levelEnd);
+        if (search.count > this.#mostStates) return "states";
+        search.nextLevel();
       }
       const wait = this.#pause();
       if (wait !== undefined) await wait;
-      if (this.#clock.expired && search.next() < search.count()) {
+      if (this.#clock.expired && search.next < search.count) {
         this.#saveCheckpoint();
         return "time";
       }
       if (this.#checkpoints?.due === true) this.#saveCheckpoint();
+      if (!threads || search.count < start) continue;
+      this.#parallel ??= this.#startThreads(workers);
+      const begun = patient ? await this.#parallel.begun() : this.#parallel.hasBegun;
+      const worthwhile = search.count >= divide && search.atLevelStart && search.count - search.next >= frontier;
+      if (begun === undefined || (begun && !worthwhile)) continue;
+      if (begun && (await this.#parallel.takeOver(search.image(this.#keepParents), this.#tally()))) {
+        this.#found = this.#parallel;
+        return await this.#searchInParallel();
+      }
+      // No threads are to be had, or no memory for them: one goes on.
+      threads = false;
+      await this.#parallel.close();
+      this.#parallel = undefined;
     }
-    this.#explored = true;
+    search.explored = true;
     // What follows can take as long again.
     if ((this.#checkpoints?.written ?? 0) > 0) this.#saveCheckpoint();
     return undefined;
   }
 
-  /** The arrays that make up the search, as far as they are used. */
-  #tables(count: number) {
-    const { states, links, masks } = this.#store;
-    return [states.subarray(0, count * this.#layout.words), ...[links, ...masks].map((t) => t.subarray(0, count))];
+  async #searchInParallel(): Promise<Stop | undefined> {
+    for (;;) {
+      const stop = await this.#parallel!.run(() => this.#clock.expired || this.#checkpoints?.due === true);
+      if (stop === "states" || stop === "decided") return stop;
+      if (stop === "complete") {
+        if ((this.#checkpoints?.written ?? 0) > 0) this.#saveCheckpoint();
+        return undefined;
+      }
+      const expired = this.#clock.expired;
+      if (stop === "memory" || expired || this.#checkpoints?.due === true) this.#saveCheckpoint();
+      if (stop === "memory" || expired) return stop === "memory" ? "memory" : "time";
+    }
   }
 
-  /** To be called between two slices only, when every successor of every expanded state is in the tables. */
+  get #division(): DivisionPlan {
+    return { ...DIVISION, ...this.#plan.division };
+  }
+
+  get #mostStates(): number {
+    return this.#plan.states ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The graph is kept by one thread only. */
+  get #workers(): number {
+    return this.#asked.length > 0 ? 1 : Math.min(this.#options.workers, MOST_PARTS);
+  }
+
+  /** The first pass backward over the graph uses them, unless symmetry has renamed what they are parents of. */
+  get #keepParents(): boolean {
+    return this.#maskBits.length > 0 && this.#reductions.orbits.length === 0;
+  }
+
+  #startThreads(parts: number): ParallelSearch {
+    const parents = this.#keepParents;
+    const generated = generate(this.#system, this.#layout, { ...this.#question, parts: { parents } });
+    const { round, worker } = this.#division;
+    const findings = this.#system.findings.length;
+    const invariants = this.#invariants.length;
+    const plan: PartPlan = {
+      text: generated.text,
+      words: this.#layout.words,
+      most: generated.most,
+      capacity: generated.capacity,
+      parents,
+      maskBits: this.#maskBits,
+      budget: this.#options.memory / parts,
+      round,
+      parts,
+      bits: Math.ceil(Math.log2(parts)),
+      states: this.#mostStates,
+      decided:
+        this.#options.reduction && this.#properties.length > 0
+          ? { each: this.#properties.map((p) => this.#sightsOf(p)), spoilt: this.#modelErrors }
+          : undefined,
+      findings,
+      invariants,
+      sights: findings + invariants + this.#atRest.length + 1,
+    };
+    return new ParallelSearch({
+      layout: this.#layout,
+      generated,
+      plan,
+      threads: this.#system.threads.length,
+      orbits: this.#reductions.orbits,
+      permutations: this.#permutations,
+      clock: this.#clock,
+      pause: this.#pause,
+      worker,
+    });
+  }
+
+  /** What, when seen, is a violation of a property, as `PartPlan` numbers it. */
+  #sightsOf(p: SysProperty): readonly number[] {
+    const findings = this.#system.findings.length;
+    if (p.check.c === "findings") return p.check.findings;
+    if (p.check.c === "invariant") return [findings + this.#invariants.indexOf(p)];
+    if (p.check.c === "at-rest") return [findings + this.#invariants.length + this.#atRest.indexOf(p)];
+    return [];
+  }
+
+  /** What the search by one thread has found besides states. */
+  #tally(): Tally {
+    const { transitions, marks, errors } = this.#sequential.position;
+    const { findings, invariant, "at-rest": atRest, stuck } = this.#sequential.levelsSeen;
+    const level = (n: number | undefined): number => (n === undefined ? 0 : n + 1);
+    const seen = [
+      ...this.#system.findings.map((_, f) => level(findings.get(f))),
+      ...this.#invariants.map((_, k) => level(invariant.get(k))),
+      ...this.#atRest.map((_, k) => level(atRest.get(k))),
+      level(stuck),
+    ];
+    return { transitions, marks, errors, seen };
+  }
+
+  /** To be called only when every successor of every expanded state is in the tables. */
   #saveCheckpoint(): void {
     if (this.#checkpoints === undefined || this.#identity === undefined) return;
-    const search = this.#search;
-    const position = {
-      count: search.count(),
-      next: search.next(),
-      levelEnd: this.#levelEnd,
-      transitions: search.transitions(),
-      levels: this.#levels,
-      marks: [...search.marks],
-      errors: [...search.errors],
-      findings: [...this.#findingAt],
-      broken: [...this.#brokenAt].map(([p, state]) => [p.id, state] as const),
-      stuck: this.#stuckAt,
-    };
-    this.#checkpoints.write(this.#identity, position, this.#tables(position.count));
+    if (this.#found === this.#parallel) {
+      this.#checkpoints.write(this.#identity, this.#parallel.position, this.#parallel.tables);
+    } else this.#checkpoints.write(this.#identity, this.#sequential.position, this.#sequential.tables());
   }
 
-  #resume(file: string): void {
+  /** True: it goes on with several threads, as the search did that was kept. */
+  async #resume(file: string): Promise<boolean> {
     if (this.#identity === undefined) throw new Error("a search that is resumed has an identity");
     const checkpoint = new CheckpointFile(file, this.#identity);
+    const noMemory = (states: number): CheckpointError =>
+      new CheckpointError(`${file} holds ${states} states, for which there is not enough memory; raise --memory`);
     try {
       const { position } = checkpoint;
-      if (!this.#store.grow(this.#search, position.count)) {
-        throw new CheckpointError(
-          `${file} holds ${position.count} states, for which there is not enough memory; raise --memory`,
-        );
+      if (!("parts" in position)) {
+        if (!this.#sequential.reserve(position.count)) throw noMemory(position.count);
+        checkpoint.read(this.#sequential.tables(position.count));
+        this.#sequential.restore(position);
+        return false;
       }
-      checkpoint.read(this.#tables(position.count));
-      this.#search.restore(position.count, position.next, position.transitions);
-      this.#search.rehash();
-      this.#search.marks.set(position.marks);
-      this.#search.errors.set(position.errors);
-      this.#levelEnd = position.levelEnd;
-      this.#levels.splice(0, this.#levels.length, ...position.levels);
-      for (const [finding, state] of position.findings) this.#findingAt.set(finding, state);
-      for (const [id, state] of position.broken) {
-        const property = this.#properties.find((p) => p.id === id);
-        if (property !== undefined) this.#brokenAt.set(property, state);
+      const image = this.#emptyImage(position);
+      checkpoint.read(image.parts.flatMap((p) => [p.states, ...(this.#keepParents ? [p.parents] : []), ...p.masks]));
+      this.#parallel = this.#startThreads(this.#workers);
+      this.#found = this.#parallel;
+      if (!(await this.#parallel.begun())) {
+        throw new CheckpointError(`${file} was written by several threads, and none can be started here`);
       }
-      this.#stuckAt = position.stuck;
+      if (!(await this.#parallel.takeOver(image, position)))
+        throw noMemory(position.parts.reduce((n, p) => n + p.count, 0));
+      return true;
     } finally {
       checkpoint.close();
     }
   }
 
+  #emptyImage({ bits, parts }: ParallelPosition): Image {
+    const table = (count: number, bytes: number) => new SharedArrayBuffer(count * bytes);
+    return {
+      bits,
+      parts: parts.map(
+        (p): PartImage => ({
+          ...p,
+          states: new Int32Array(table(p.count, 4 * this.#layout.words)),
+          parents: new Int32Array(table(this.#keepParents ? p.count : 0, 4)),
+          masks: this.#maskBits.map((bits) =>
+            bits <= 8
+              ? new Uint8Array(table(p.count, 1))
+              : bits <= 16
+                ? new Uint16Array(table(p.count, 2))
+                : new Int32Array(table(p.count, 4)),
+          ),
+        }),
+      ),
+    };
+  }
+
   readonly #pause = (): Promise<void> | undefined =>
     this.#clock.tick(() => ({
-      states: this.#search.count(),
-      transitions: this.#search.transitions(),
-      depth: this.#levels.length - 1,
-      frontier: this.#search.count() - this.#search.next(),
+      states: this.#found.count,
+      transitions: this.#found.transitions,
+      depth: this.#found.depth,
+      frontier: this.#found.count - this.#found.next,
       ...(this.#checkpoints?.failure === undefined
         ? {}
         : { warning: `no checkpoint could be written: ${this.#checkpoints.failure}` }),
@@ -350,14 +484,23 @@ class Run {
     return (
       this.#properties.length > 0 &&
       this.#properties.every((p) =>
-        p.check.c === "findings" ? p.check.findings.some((f) => this.#findingAt.has(f)) : this.#brokenAt.has(p),
+        p.check.c === "findings" ? p.check.findings.some((f) => this.#wasFound(f)) : this.#isBroken(p),
       ) &&
-      this.#modelError() === undefined
+      !this.#modelErrors.some((f) => this.#wasFound(f))
     );
   }
 
-  #modelError(): number | undefined {
-    return [...this.#findingAt.keys()].find((f) => this.#system.findings[f]!.kind === "model-error");
+  #wasFound(finding: number): boolean {
+    return this.#found.levelOfFinding(finding) !== undefined;
+  }
+
+  #isBroken(p: SysProperty): boolean {
+    if (p.check.c === "invariant") return this.#found.broken("invariant", this.#invariants.indexOf(p));
+    return p.check.c === "at-rest" && this.#found.broken("at-rest", this.#atRest.indexOf(p));
+  }
+
+  get #modelErrors(): readonly number[] {
+    return this.#system.findings.flatMap(({ kind }, f) => (kind === "model-error" ? [f] : []));
   }
 
   #cuts(): string {
@@ -369,39 +512,25 @@ class Run {
   #cut(): Record<string, number> {
     const cut: Record<string, number> = {};
     this.#system.findings.forEach((finding, f) => {
-      const edges = this.#search.errors[f]!;
+      const edges = this.#found.errors(f);
       if (edges > 0) cut[finding.kind] = (cut[finding.kind] ?? 0) + edges;
     });
     return cut;
   }
 
-  #levelOf(state: number): number {
-    let low = 0;
-    let high = this.#levels.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.#levels[middle]! <= state) low = middle;
-      else high = middle;
-    }
-    return low;
-  }
-
   #depth(): number {
-    let depth = this.#levels.length - 1;
-    let error = Number.POSITIVE_INFINITY;
-    for (const [f, state] of this.#findingAt) {
-      if (this.#search.errors[f]! > 0 && this.#system.findings[f]!.error) {
-        error = Math.min(error, this.#levelOf(state) + 1);
-      }
-    }
-    if (error !== Number.POSITIVE_INFINITY) depth = Math.max(depth, error);
-    return depth;
+    const found = this.#found;
+    const errors = this.#system.findings.flatMap((finding, f) => {
+      const level = found.levelOfFinding(f);
+      return finding.error && level !== undefined && found.errors(f) > 0 ? [level + 1] : [];
+    });
+    return errors.length === 0 ? found.depth : Math.max(found.depth, Math.min(...errors));
   }
 
   async #decide(stop: Stop | undefined): Promise<Outcome[]> {
-    const modelError = this.#modelError();
-    if (modelError !== undefined) {
-      const { finding, schedule } = this.#edge(modelError);
+    const modelErrors = this.#modelErrors.filter((f) => this.#wasFound(f));
+    if (modelErrors.length > 0) {
+      const { finding, schedule } = await this.#edge(modelErrors);
       return this.#properties.map((p) => ({
         property: p.id,
         verdict: "inconclusive",
@@ -413,10 +542,10 @@ class Run {
     const errors = { ...this.#cut() };
     const lost = stop === undefined ? await this.#lost() : undefined;
     const temporal = new Map((stop === undefined ? this.#decideOnRuns(errors) : []).map((o) => [o.property, o]));
-    const outcomes = this.#properties.map((p): Outcome => {
+    const decide = async (p: SysProperty): Promise<Outcome> => {
       const found = temporal.get(p.id);
       if (found !== undefined) return this.#onRuns(p, found, errors);
-      const violated = this.#violation(p, lost);
+      const violated = await this.#violation(p, lost);
       if (violated !== undefined) return violated;
       if (stop !== undefined) return { property: p.id, verdict: "inconclusive", reason: this.#stopped(stop) };
       const backward = p.check.c === "deadlock" || p.check.c === "stays-possible";
@@ -424,19 +553,23 @@ class Run {
         return { property: p.id, verdict: "inconclusive", reason: this.#stopped("time") };
       }
       return this.#holds(p, errors);
-    });
-    const implied = this.#system.properties
-      .filter((p) => p.implied && !this.#properties.includes(p))
-      .flatMap((p) => this.#violation(p, lost) ?? []);
-    return [...outcomes, ...implied];
+    };
+    const outcomes: Outcome[] = [];
+    for (const p of this.#properties) outcomes.push(await decide(p));
+    for (const p of this.#system.properties) {
+      if (!p.implied || this.#properties.includes(p)) continue;
+      const violated = await this.#violation(p, lost);
+      if (violated !== undefined) outcomes.push(violated);
+    }
+    return outcomes;
   }
 
   #decideOnRuns(cut: Readonly<Record<string, number>>): RunVerdict[] {
+    if (this.#asked.length === 0) return [];
     return decideOnRuns(
       {
         system: this.#system,
-        search: this.#search,
-        store: this.#store,
+        ...this.#sequential.kept,
         layout: this.#layout,
         permutations: this.#permutations,
         reductions: this.#reductions,
@@ -455,7 +588,7 @@ class Run {
   }
 
   #stopped(stop: Stop): string {
-    const reached = `${this.#search.count()} states found, ${this.#search.next()} explored, depth ${this.#levels.length - 1}`;
+    const reached = `${this.#found.count} states found, ${this.#found.next} explored, depth ${this.#found.depth}`;
     if (stop === "time") return `time ran out: ${reached}`;
     if (stop === "memory") return `memory ran out: ${reached}`;
     return `stopped early: ${reached}`;
@@ -464,99 +597,94 @@ class Run {
   #holds(p: SysProperty, errors: Record<string, number>): Outcome {
     const { marks, what } = p.trigger;
     const reached =
-      marks.length === 0 || marks.some((m) => this.#search.marks[m] === 1 || this.#system.initialMarks.includes(m));
+      marks.length === 0 || marks.some((m) => this.#found.marked(m) || this.#system.initialMarks.includes(m));
     if (reached) return { property: p.id, verdict: "holds" };
     const cut = Object.values(errors).reduce((a, b) => a + b, 0);
     const beyond = cut > 0 ? ` (${cut} edges were cut by errors, behind which it may lie)` : "";
     return { property: p.id, verdict: "vacuous", reason: `no run reaches what it speaks of: ${what}${beyond}` };
   }
 
-  /** The first transition with a finding. */
-  #edge(f: number): { finding: Finding; schedule: Schedule } {
-    const state = this.#findingAt.get(f)!;
-    const values = unpack(this.#layout, this.#store.states, state * this.#layout.words);
+  /** The first transition with one of these findings. */
+  async #edge(findings: readonly number[]): Promise<{ finding: Finding; schedule: Schedule }> {
+    const { path, finding: f } = await this.#found.firstWithFinding(findings);
+    const state = path.at(-1)!;
+    const values = this.#found.values(state);
     const taken = [...transactions(this.#system, this.#reductions.internal, values)].find((x) =>
       x.at(-1)!.findings.includes(f),
     );
     if (taken === undefined) throw new Error(`no transition of state ${state} has finding ${f}`);
     const { kind, message } = this.#system.findings[f]!;
-    const way = this.#wayTo(state);
+    const way = this.#way(path);
     const steps = [...way.steps, ...taken.map((firing) => stepOf(firing, way.names))];
     return { finding: { kind, message, thread: steps.at(-1)!.thread }, schedule: { steps } };
   }
 
-  #wayTo(state: number): Way {
-    const { internal } = this.#reductions;
-    return scheduleTo(this.#system, this.#layout, this.#store, this.#search, this.#permutations, internal, state);
+  #way(path: Path): Way {
+    return scheduleTo(this.#system, this.#layout, this.#found, this.#permutations, this.#reductions.internal, path);
   }
 
-  #violation(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
+  async #violation(p: SysProperty, lost: readonly (readonly Lost[])[] | undefined): Promise<Outcome | undefined> {
     const { check } = p;
     if (check.c === "findings") {
-      const first = check.findings
-        .filter((f) => this.#findingAt.has(f))
-        .sort((a, b) => this.#findingAt.get(a)! - this.#findingAt.get(b)! || a - b)[0];
-      if (first === undefined) return undefined;
-      const { finding, schedule } = this.#edge(first);
+      const seen = check.findings.filter((f) => this.#wasFound(f));
+      if (seen.length === 0) return undefined;
+      const { finding, schedule } = await this.#edge(seen);
       return { property: p.id, verdict: "violated", finding, schedule, depthExact: true };
     }
-    if (check.c === "deadlock") return this.#deadlockOf(p, lost);
-    if (check.c === "stays-possible") return this.#goalLost(p, lost);
-    const state = this.#brokenAt.get(p);
-    if (state === undefined) return undefined;
+    if (check.c === "deadlock") return await this.#deadlockOf(p, lost);
+    if (check.c === "stays-possible") return await this.#goalLost(p, lost);
+    if ((check.c !== "invariant" && check.c !== "at-rest") || !this.#isBroken(p)) return undefined;
+    const index = (check.c === "invariant" ? this.#invariants : this.#atRest).indexOf(p);
+    return this.#violated(p, await this.#found.firstBroken(check.c, index));
+  }
+
+  #violated(p: SysProperty, path: Path): Outcome {
     return {
       property: p.id,
       verdict: "violated",
       finding: { kind: p.kind, message: p.message },
-      schedule: { steps: this.#wayTo(state).steps },
+      schedule: { steps: this.#way(path).steps },
       depthExact: true,
     };
   }
 
   /** Per group of threads and goals. */
-  async #lost(): Promise<Lost[][] | undefined> {
-    if (this.#store.masks.length === 0) return [];
+  async #lost(): Promise<readonly (readonly Lost[])[] | undefined> {
+    if (this.#maskBits.length === 0) return [];
     const threads = this.#system.threads.length;
-    const symmetry = this.#reductions.orbits.length > 0 ? this.#permutations : undefined;
-    const result: Lost[][] = [];
-    // Looking at transitions again must not count them again.
-    const counted = this.#search.errors.slice();
+    const result: (readonly Lost[])[] = [];
     for (let g = 0; g < this.#generated.groups; g++) {
       let goals = 0;
       for (let k = 0; k < this.#goals.length; k++) {
         if (Math.floor((threads + k) / GROUP) === g) goals |= 1 << ((threads + k) % GROUP);
       }
-      const all = this.#generated.groupMasks[g]!;
-      let asked = this.#deadlock ? all : goals;
-      if (!this.#deadlock && goals === 0) asked = 0;
-      const lost =
-        asked === 0
-          ? []
-          : await backwardReachability(this.#search, this.#store, g, asked, goals, symmetry, this.#pause, this.#clock);
+      const asked = this.#deadlock ? this.#generated.groupMasks[g]! : goals;
+      const lost = asked === 0 ? [] : await this.#found.lost(g, asked, goals);
       if (lost === undefined) {
-        this.#search.errors.set(counted);
         // What the masks have gained by now is true, and need not be found again.
         this.#saveCheckpoint();
         return undefined;
       }
       result.push(lost);
     }
-    this.#search.errors.set(counted);
     return result;
   }
 
-  #deadlockOf(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
-    const violated = (state: number, doomed: readonly number[], depthExact: boolean): Outcome => {
-      const way = this.#wayTo(state);
+  async #deadlockOf(p: SysProperty, lost: readonly (readonly Lost[])[] | undefined): Promise<Outcome | undefined> {
+    const found = this.#found;
+    const violated = (path: Path, doomed: readonly number[], depthExact: boolean): Outcome => {
+      const way = this.#way(path);
       const names = doomed.map((t) => way.names[t]!).sort((a, b) => a - b);
       const { finding } = classifyDeadlock(this.#system, way.state, names);
       return { property: p.id, verdict: "violated", finding, schedule: { steps: way.steps }, depthExact };
     };
     if (lost === undefined) {
       // Not all was explored, but a state in which nothing moves is a deadlock whatever the rest is.
-      if (this.#stuckAt < 0) return undefined;
-      const doomed = this.#system.threads.flatMap((_, t) => (this.#isBlocked(t, this.#stuckAt) ? [t] : []));
-      return violated(this.#stuckAt, doomed, false);
+      const path = await found.firstStuck();
+      if (path === undefined) return undefined;
+      const stuck = path.at(-1)!;
+      const doomed = this.#system.threads.flatMap((_, t) => (this.#isBlocked(t, stuck) ? [t] : []));
+      return violated(path, doomed, false);
     }
     const doomedAt = new Map<number, { doomed: number[]; cut: boolean }>();
     lost.forEach((list, g) => {
@@ -568,51 +696,62 @@ class Run {
         if (entry.doomed.length > 0) doomedAt.set(state, entry);
       }
     });
-    const candidates = [...doomedAt].sort((a, b) => a[0] - b[0]);
-    const sure = candidates.filter(([, { cut }]) => !cut);
-    const chosen = sure.find(([state, { doomed }]) => this.#isSettled(state, doomed)) ?? sure[0];
-    if (chosen !== undefined) return violated(chosen[0], chosen[1].doomed, true);
-    if (candidates[0] === undefined) return undefined;
-    const [state, { doomed }] = candidates[0];
-    return this.#onlyCut(p, state, classifyDeadlock(this.#system, this.#values(state), doomed).finding.message);
+    const candidates = [...doomedAt.keys()];
+    const doomed = (state: number): readonly number[] => doomedAt.get(state)!.doomed;
+    const sure = candidates.filter((state) => !doomedAt.get(state)!.cut);
+    const settled = this.#nearest(sure, (state) => this.#isSettled(state, doomed(state)));
+    const near = settled.length > 0 ? settled : sure;
+    if (near.length > 0) {
+      const path = await found.firstOf(near);
+      return violated(path, doomed(path.at(-1)!), true);
+    }
+    if (candidates.length === 0) return undefined;
+    const path = await found.firstOf(candidates);
+    const state = path.at(-1)!;
+    return this.#onlyCut(p, path, classifyDeadlock(this.#system, found.values(state), doomed(state)).finding.message);
+  }
+
+  /** Those of the states that pass a test and are nearest to the initial state; the test is spared the others. */
+  #nearest(states: readonly number[], test: (state: number) => boolean): readonly number[] {
+    const levels = new Map<number, number[]>();
+    for (const state of states) {
+      const level = this.#found.levelOf(state);
+      const list = levels.get(level);
+      if (list === undefined) levels.set(level, [state]);
+      else list.push(state);
+    }
+    for (const [, list] of [...levels].sort((a, b) => a[0] - b[0])) {
+      const passed = list.filter(test);
+      if (passed.length > 0) return passed;
+    }
+    return [];
   }
 
   #isSettled(state: number, doomed: readonly number[]): boolean {
-    return classifyDeadlock(this.#system, this.#values(state), doomed).settled;
+    return classifyDeadlock(this.#system, this.#found.values(state), doomed).settled;
   }
 
-  #onlyCut(p: SysProperty, state: number, what: string): Outcome {
+  #onlyCut(p: SysProperty, path: Path, what: string): Outcome {
     return {
       property: p.id,
       verdict: "inconclusive",
       reason: `only cut edges could rescue: ${this.#cuts()} (${what})`,
-      schedule: { steps: this.#wayTo(state).steps },
+      schedule: { steps: this.#way(path).steps },
     };
   }
 
   #isBlocked(t: number, state: number): boolean {
-    return ((this.#search.blocked(Math.floor(t / GROUP), state) >>> (t % GROUP)) & 1) === 1;
+    return ((this.#found.blocked(Math.floor(t / GROUP), state) >>> (t % GROUP)) & 1) === 1;
   }
 
-  #values(state: number) {
-    return unpack(this.#layout, this.#store.states, state * this.#layout.words);
-  }
-
-  #goalLost(p: SysProperty, lost: readonly Lost[][] | undefined): Outcome | undefined {
+  async #goalLost(p: SysProperty, lost: readonly (readonly Lost[])[] | undefined): Promise<Outcome | undefined> {
     if (lost === undefined) return undefined;
     const bit = this.#system.threads.length + this.#goals.indexOf(p);
     const states = lost[Math.floor(bit / GROUP)]!.filter((l) => (l.bits >>> (bit % GROUP)) & 1);
-    const first = states.find((l) => !l.cutReachable);
-    if (first !== undefined) {
-      return {
-        property: p.id,
-        verdict: "violated",
-        finding: { kind: p.kind, message: p.message },
-        schedule: { steps: this.#wayTo(first.state).steps },
-        depthExact: true,
-      };
-    }
-    return states[0] === undefined ? undefined : this.#onlyCut(p, states[0].state, p.message);
+    const sure = states.filter((l) => !l.cutReachable);
+    const path = async (list: readonly Lost[]): Promise<Path> => await this.#found.firstOf(list.map((l) => l.state));
+    if (sure.length > 0) return this.#violated(p, await path(sure));
+    return states.length === 0 ? undefined : this.#onlyCut(p, await path(states), p.message);
   }
 }
 

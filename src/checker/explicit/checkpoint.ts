@@ -26,6 +26,7 @@ import { dirname } from "node:path";
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 import type { CheckpointOptions } from "../verdict.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
+import type { ParallelPosition } from "./parallel-search.ts";
 
 const MAGIC = "lockstep checkpoint 1\n";
 const DIGEST_BYTES = 32;
@@ -48,8 +49,8 @@ export interface SearchIdentity {
   readonly byteOrder: string;
 }
 
-/** Everything of a search but its tables. */
-export interface SearchPosition {
+/** Everything of a search by one thread but its tables. */
+export interface SequentialPosition {
   /** States found and states expanded. */
   readonly count: number;
   readonly next: number;
@@ -58,11 +59,14 @@ export interface SearchPosition {
   readonly levels: readonly number[];
   readonly marks: readonly number[];
   readonly errors: readonly number[];
-  /** First state at which each finding was seen and each property was found broken. */
+  /** First state at which each finding was seen, and each invariant and condition at rest was found broken. */
   readonly findings: readonly (readonly [number, number])[];
-  readonly broken: readonly (readonly [string, number])[];
+  readonly broken: readonly (readonly [number, number])[];
+  readonly restBroken: readonly (readonly [number, number])[];
   readonly stuck: number;
 }
+
+export type SearchPosition = SequentialPosition | ParallelPosition;
 
 interface Header {
   readonly identity: SearchIdentity;

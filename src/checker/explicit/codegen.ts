@@ -13,6 +13,7 @@ import { canonicalCode } from "./canonical-code.ts";
 import { CodeWriter, Outlined, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
 import type { Orbit } from "./symmetry.ts";
+import { BURST, RECENT, tableCode } from "./table-code.ts";
 
 /** Threads and goals per mask word. */
 export { GROUP };
@@ -44,14 +45,18 @@ export interface Question {
   readonly kept?: readonly SysExpr[] | undefined;
   /** Characters a branch of generated code may have within a function; absent: what suits V8. */
   readonly branchText?: number | undefined;
+  /** For a search of one part of the states (`PartSearch`); `parents`: each keeps the number of its parent. */
+  readonly parts?: { readonly parents: boolean } | undefined;
 }
 
 /** The tables. A table slot is 0 or the number of a state plus 1. */
 export interface Tables {
-  /** Number of states found and number expanded. */
+  /** States there is room for. */
+  readonly room: number;
   readonly states: Int32Array;
   /**
-   * Per state, twice the number of states first found from it, plus 1 if it was itself found by an optional
+   * In a part of a divided search, the parent's number, or its complement for an optional transition; or nothing.
+   * Elsewhere, per state, twice the number of states first found from it, plus 1 if it was itself found by an optional
    * transition. Since states are numbered in order of discovery, the states found from one state are a range, and this
    * is enough to find every state's parent.
    */
@@ -138,14 +143,56 @@ export interface Search {
   readonly errors: Float64Array;
 }
 
+/** Where a part of a divided search stands among the others. */
+export interface Division {
+  readonly parts: number;
+  /** Bits of a state's number that name its part; above them is its index within the part. */
+  readonly bits: number;
+  /** The part whose states this search expands. */
+  readonly own: number;
+  /** Per part, where successors that belong to it are put; the own one is emptied at once. */
+  readonly outboxes: readonly Int32Array[];
+}
+
+/**
+ * The search of one part of the states: those whose hash says so. Successors that belong to other parts are put into
+ * outboxes. What it tells the hooks, and `next`, `count` and `setLevelEnd`, are indices within the part; all other
+ * numbers of states name the part too, as `Division` says.
+ */
+export interface PartSearch
+  extends Omit<Search, "run" | "root" | "edges" | "movers" | "live" | "liveIn" | "inside" | "noteInside" | "kept"> {
+  divide(division: Division): void;
+  /** The tables of all parts, to look in. */
+  see(parts: readonly Pick<Tables, "states" | "table">[]): void;
+  /** The part of a packed state. A call of `adopt` may follow, to insert it here; it must not be here yet. */
+  partOf(words: Int32Array, at: number): number;
+  /** `parent`: its number, or the complement of that for an optional transition. Room must be there. */
+  adopt(parent: number): void;
+  /** Expands states of the current level until about so many successors have been found. Room must be there. */
+  expand(successors: number): void;
+  /** Elements filled of each outbox; to be set back by who empties it. */
+  readonly filled: Int32Array;
+  /** Inserts what is in the first `length` elements of another part's outbox. Room must be there. */
+  absorb(outbox: Int32Array, length: number): void;
+  /** Calls the hooks for everything that is found in one state, whatever they were called for before. */
+  examine(state: number): void;
+}
+
 export interface Generated {
   /** Most successors a state can have. */
   readonly most: number;
+  /** Most successors that the buffer holds. */
+  readonly capacity: number;
   readonly text: string;
   readonly groups: number;
   /** Bits of a group that stand for something. */
   readonly groupMasks: readonly number[];
   create(hooks: Hooks): Search;
+}
+
+/** Makes a search of generated text, in whatever thread it has come to. */
+export function compile<S extends Search | PartSearch>(text: string, hooks: Hooks): S {
+  return new Function("hooks", text)(hooks) as S;
 }
 
 function range(n: number): number[] {
@@ -185,6 +232,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const groups = Math.max(1, Math.ceil(bitsTotal / GROUP));
   const groupMasks = range(groups).map((g) => maskOf(Math.min(GROUP, bitsTotal - g * GROUP)));
   const internal = question.internal ?? [];
+  const { parts } = question;
   const out: string[] = [];
   const outlined = new Outlined(question.branchText ?? BRANCH_TEXT);
   const chunkText = asArguments ? CHUNK_TEXT : WIDE_CHUNK_TEXT;
@@ -208,7 +256,9 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       }
       const live = inner || optional ? "" : `L${group}|=${1 << (thread % GROUP)};`;
       if (error >= 0) {
-        writer.out.push(`if(X[${error}]++===0)found(${error},c);${optional ? "" : "Z=1;"}${live}`);
+        // Who examines one state again wants to be told again.
+        const first = parts === undefined ? `if(X[${error}]++===0)` : `X[${error}]++;`;
+        writer.out.push(`${first}found(${error},c);${optional ? "" : "Z=1;"}${live}`);
         return;
       }
       const text: string[] = [];
@@ -433,84 +483,58 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       `if(${noneLive}){if(${anyBlocked})stuck(c);${rest ? `else{${rest}}` : ""}}return n;}`,
   );
 
-  // The table.
-  const burst = 200;
   const most = mostSuccessors(system);
   // Twice: the successors themselves, and those of one of them.
-  const capacity = burst + 2 * most + 1;
+  const capacity = BURST + 2 * most + 1;
   const symmetric = question.orbits.length > 0;
   if (symmetric) out.push(canonicalCode(system, layout, question.orbits));
-  const canonical = symmetric ? "canon(q);" : "";
-  const canonicalNumbered = symmetric ? "G[k]=canon(q)?permutation:-1;" : "";
-  const key = (array: string, at: string) => wordNames.map((_, k) => `${array}[${at}${k ? `+${k}` : ""}]`);
-  const hash = key("b", "q").reduce((text, word, k) => {
-    if (k === 0) return `let h=${word};`;
-    return `${text}h=imul(h^h>>>15,0x2c1b3c6d)^imul(${word},0x9e3779b1);h=h<<13|h>>>19;`;
-  }, "");
-  const finish = "h=imul(h^h>>>16,0x85ebca6b);h=imul(h^h>>>13,0xc2b2ae35);h^=h>>>16;";
-  const equal = (at: string, q: string) =>
-    wordNames.map((_, k) => `s[${at}${k ? `+${k}` : ""}]===b[${q}${k ? `+${k}` : ""}]`).join("&&");
-  const copy = wordNames.map((_, k) => `s[a+${k}]=b[q+${k}];`).join("");
-  // An entry of the table is the number of a state plus 1 in its low bits and, in the bits above, the same bits of
-  // the state's hash; the slot is the low bits. A state that merely collides is told apart without being fetched.
-  const state = (e: string) => `(${e}&m)*${W}-${W}`;
-  // Most successors that are not new were found moments ago, so a small table of what was inserted last, which stays
-  // in the processor's cache, spares most of the accesses to the large one.
+  out.push(...tableCode({ words: W, symmetric, kept }, parts));
+  const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
   out.push(
-    "function probe(n){const s=S,b=B,d=D,m=T.length-1;let k=0,z=0;" +
-      `for(let q=0;q<n;q+=${stride},k++){${canonical}${hash}${finish}H[k]=h;const e=d[h&${RECENT - 1}];` +
-      `if(e!==0&&((e^h)&~m)===0){const a=${state("e")};if(${equal("a", "q")}){${kept ? "R[k]=(e&m)-1;" : ""}continue;}}` +
-      "O[z++]=k;}new_=z;const t=T;" +
-      "let w=0;for(let i=0;i<z;i++)w|=t[H[O[i]]&m];touched=w;return k;}",
-  );
-  const walk =
-    `const h=H[i];let j=h&m,e=0;while((e=t[j])!==0){if(((e^h)&~m)===0){const a=${state("e")};` +
-    `if(${equal("a", "q")})break;}j=(j+1)&m;}`;
-  out.push(
-    "function insert(n){sum+=probe(n);const t=T,s=S,b=B,d=D,m=t.length-1;let x=count;" +
-      `for(let y=0;y<new_;y++){const i=O[y],q=i*${stride};${walk}` +
-      `if(e===0){const a=x*${W};${copy}const f=b[q+${W}];if(f<0){P[x]=1;P[~f]+=2;}else P[f]+=2;` +
-      `x++;e=t[j]=x|h&~m;}${kept ? "R[i]=(e&m)-1;" : ""}d[h&${RECENT - 1}]=e;}count=x;}`,
-  );
-  // In lookups the second pass touches nothing but the table: what is looked up was found together and lies together.
-  out.push(
-    "function lookup(n){const t=T,s=S,b=B,m=t.length-1;let k=0,w=0;" +
-      `for(let q=0;q<n;q+=${stride},k++){${canonicalNumbered}${hash}${finish}H[k]=h;w|=t[h&m];}touched=w;` +
-      `for(let i=0,q=0;i<k;i++,q+=${stride}){${walk}R[i]=(e&m)-1;}return k;}`,
-  );
-  out.push(
-    "function rehash(){D.fill(0);const t=T,b=S,m=t.length-1;" +
-      `for(let i=0,q=0;i<count;i++,q+=${W}){${hash}${finish}let j=h&m;while(t[j]!==0)j=(j+1)&m;t[j]=i+1|h&~m;}}`,
-  );
-  out.push(
-    "function run(states){let left=states;while(left>0&&next<levelEnd){" +
-      `if((count+${capacity}>room${kept ? `||kept+${capacity}>J.length` : ""})&&!grow(count+${capacity},kept+${capacity}))return false;` +
-      `let n=0,c=next;const end=min(levelEnd,c+left);left+=c;` +
-      (kept
-        ? `while(c<end&&n<${burst * stride}){n=expand(n,c++);I[c]=kept+(n/${stride}|0);}left-=c;next=c;insert(n);` +
-          `for(let k=0,z=n/${stride}|0;k<z;k++){J[kept]=R[k];Y[kept++]=movers[k];}}return true;}`
-        : `while(c<end&&n<${burst * stride})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`),
-  );
-  out.push(
-    `function edges(c){${fetch}${zero}inside.edge.length=inside.words.length=0;let n=0,v=0,w=0;${noted.busy.join("")}${notedIdle}return lookup(n);}`,
-    // The place after the last state is always free.
-    `function liveIn(x,y){for(let k=0;k<${W};k++)S[count*${W}+k]=x[y+k];const was=noting;noting=false;fire(0,count);noting=was;return [${range(
-      groups,
-    )
-      .map((g) => `L${g}`)
-      .join()}];}`,
-    `function live(g){switch(g){${groupList.map((g) => `case ${g}:return L${g};`).join("")}}return 0;}`,
-    `function gather(c){gathered=fire(gathered,c);return gathered>=${burst * stride};}`,
-    "function resolve(){const k=lookup(gathered);gathered=0;return k;}",
+    `function blockedHere(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
+    `function resolve(){const k=lookup(gathered);gathered=0;return k;}`,
     `function sourceOf(i){return B[i*${stride}+${W}];}`,
     "function errorMet(){const z=Z;Z=0;return z===1;}",
     `function canonical(w){for(let k=0;k<${W};k++)B[k]=w[k];const moved=${symmetric ? "canon(0)" : "false"};` +
       `for(let k=0;k<${W};k++)w[k]=B[k];return moved?${symmetric ? "permutation" : "-1"}:-1;}`,
   );
-  out.push(
-    `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
-  );
-  const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
+  const common =
+    "bind,rehash,gather,resolve,sourceOf,numbers:R,permutations:G,canonical,errorMet,blocked,next:()=>next," +
+    "count:()=>count,transitions:()=>sum,setLevelEnd(e){levelEnd=e;},restore(c,n,t){count=c;next=n;sum=t;},marks:K,errors:X";
+  let own: string;
+  if (parts === undefined) {
+    const burst = BURST * stride;
+    out.push(
+      "function run(states){let left=states;while(left>0&&next<levelEnd){" +
+        `if((count+${capacity}>room${kept ? `||kept+${capacity}>J.length` : ""})&&!grow(count+${capacity},kept+${capacity}))return false;` +
+        `let n=0,c=next;const end=min(levelEnd,c+left);left+=c;` +
+        (kept
+          ? `while(c<end&&n<${burst}){n=expand(n,c++);I[c]=kept+(n/${stride}|0);}left-=c;next=c;insert(n);` +
+            `for(let k=0,z=n/${stride}|0;k<z;k++){J[kept]=R[k];Y[kept++]=movers[k];}}return true;}`
+          : `while(c<end&&n<${burst})n=expand(n,c++);left-=c;next=c;insert(n);}return true;}`),
+      `function edges(c){${fetch}${zero}inside.edge.length=inside.words.length=0;let n=0,v=0,w=0;${noted.busy.join("")}${notedIdle}return lookup(n);}`,
+      // The place after the last state is always free.
+      `function liveIn(x,y){for(let k=0;k<${W};k++)S[count*${W}+k]=x[y+k];const was=noting;noting=false;fire(0,count);noting=was;return [${groupList
+        .map((g) => `L${g}`)
+        .join()}];}`,
+      `function live(g){switch(g){${groupList.map((g) => `case ${g}:return L${g};`).join("")}}return 0;}`,
+      `function gather(c){gathered=fire(gathered,c);return gathered>=${burst};}`,
+      `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
+      "const blocked=blockedHere;",
+    );
+    own = "root,run,edges,live,liveIn,inside,noteInside(){noting=true;},kept:()=>kept,movers";
+  } else {
+    out.push(
+      "function expandPart(successors){let left=successors;while(left>0&&next<levelEnd){" +
+        `let n=0,c=next;const end=min(levelEnd,c+left);left+=c;while(c<end&&n<${BURST * stride})n=expand(n,c++);` +
+        `left-=c+n/${stride};next=c;sum+=n/${stride};route(n);absorb(outs[own],filled[own]);filled[own]=0;}}`,
+      `function gather(g){const mine=S;S=SS[g&low];let q=gathered+${W};gathered=fire(gathered,g>>>bits);S=mine;` +
+        `for(const b=B;q<gathered;q+=${stride})b[q]=b[q]<0?~g:g;return gathered>=${BURST * stride};}`,
+      "function examine(g){F.fill(0);const mine=S;S=SS[g&low];expand(0,g>>>bits);S=mine;}",
+      "function blocked(k,g){const mine=S;S=SS[g&low];const found=blockedHere(k,g>>>bits);S=mine;return found;}",
+    );
+    own = "divide,see,partOf,adopt,expand:expandPart,filled,absorb,examine";
+  }
   const module = [
     // Under a test runner every look at a global is slow.
     '"use strict";const {imul,min,floor}=Math;',
@@ -528,22 +552,11 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       (kept
         ? `I=x.graph.first;Q=x.graph.truths;J=x.graph.target;Y=x.graph.thread;${groupList.map((g) => `U${g}=x.graph.live[${g}];`).join("")}`
         : "") +
-      `room=min(P.length,floor(T.length*${LOAD}));}`,
-    `function blocked(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
-    "return {bind,root,run,rehash,gather,resolve,sourceOf,edges,live,liveIn,inside,noteInside(){noting=true;},kept:()=>kept,numbers:R,movers,permutations:G,canonical,errorMet,blocked,next:()=>next,count:()=>count,transitions:()=>sum," +
-      "setLevelEnd(e){levelEnd=e;},restore(c,n,t){count=c;next=n;sum=t;},marks:K,errors:X};",
+      `room=x.room;}`,
+    `return {${own},${common}};`,
   ].join("\n");
-  return {
-    text: module,
-    most,
-    groups,
-    groupMasks,
-    create: (hooks) => new Function("hooks", module)(hooks) as Search,
-  };
+  return { text: module, most, capacity, groups, groupMasks, create: (hooks) => compile(module, hooks) };
 }
-
-/** Slots of the table of recent states: 512 KB. */
-const RECENT = 1 << 17;
 
 /** Share of the table that may be filled. */
 export const LOAD = 0.72;

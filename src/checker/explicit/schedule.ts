@@ -1,9 +1,8 @@
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 import type { ScheduleStep } from "../verdict.ts";
-import type { Search } from "./codegen.ts";
+import type { Discovery, Path } from "./discovery.ts";
 import { type Firing, firings } from "./evaluate.ts";
-import { type Layout, pack, type StateValues, unpack } from "./layout.ts";
-import type { Store } from "./store.ts";
+import { type Layout, pack, type StateValues } from "./layout.ts";
 import { type Permutations, permuteState } from "./symmetry.ts";
 
 export function stepOf(firing: Firing, names: readonly number[]): ScheduleStep {
@@ -42,8 +41,7 @@ export interface Way {
 }
 
 /**
- * The transitions from the initial state to a stored state, recomputed from the states on the way. Shortest, because a
- * breadth-first search finds each state first over a shortest path.
+ * The transitions from the initial state to a stored state, recomputed from the states on the way.
  *
  * With symmetry the stored states are representatives: each was renamed when it was found. The renamings along the way
  * are undone, so that the schedule is one of the system itself and ends in a state that a renaming makes the stored one.
@@ -51,26 +49,25 @@ export interface Way {
 export function scheduleTo(
   system: TransitionSystem,
   layout: Layout,
-  store: Store,
-  search: Search,
+  found: Pick<Discovery, "words" | "values" | "canonical">,
   permutations: Permutations,
   internal: readonly (readonly boolean[])[],
-  state: number,
+  path: Path,
 ): Way {
   const steps: ScheduleStep[] = [];
   const words = new Int32Array(layout.words);
-  const path = pathTo(store, search.count(), state);
   let names: readonly number[] = permutations.map(-1);
   for (let k = 1; k < path.length; k++) {
     const [parent, at] = [path[k - 1]!, path[k]!];
+    const wanted = found.words(at);
     let permutation = -1;
     let taken: readonly Firing[] | undefined;
-    for (const sequence of transactions(system, internal, unpack(layout, store.states, parent * layout.words))) {
+    for (const sequence of transactions(system, internal, found.values(parent))) {
       const { target } = sequence.at(-1)!;
       if (target === undefined) continue;
       pack(layout, target, words, 0);
-      permutation = search.canonical(words);
-      if (!words.every((word, w) => word === store.states[at * layout.words + w])) continue;
+      permutation = found.canonical(words);
+      if (!words.every((word, w) => word === wanted[w])) continue;
       taken = sequence;
       break;
     }
@@ -82,17 +79,5 @@ export function scheduleTo(
     });
     names = renamed;
   }
-  const stored = unpack(layout, store.states, state * layout.words);
-  return { steps, state: permuteState(system, stored, names), names };
-}
-
-/** The states on the way from the initial state to `state`, of `count`. */
-function pathTo(store: Store, count: number, state: number): number[] {
-  const path = [state];
-  let children = count;
-  for (let parent = count - 1; path[0] !== 0; parent--) {
-    children -= store.links[parent]! >> 1;
-    if (path[0]! >= children) path.unshift(parent);
-  }
-  return path;
+  return { steps, state: permuteState(system, found.values(path.at(-1)!), names), names };
 }

@@ -5,7 +5,15 @@
  * state grow by large factors; the hash table, which is written everywhere, grows by two,
  * in place once it is large.
  */
-import { type CountArray, type GraphTables, LOAD, type MaskArray, type Search, type Tables } from "./codegen.ts";
+import {
+  type CountArray,
+  type GraphTables,
+  LOAD,
+  type MaskArray,
+  type PartSearch,
+  type Search,
+  type Tables,
+} from "./codegen.ts";
 
 /** Capacities the arrays indexed by state grow through; of the last, little of what is asked for is used. */
 const STATES = [1 << 12, 1 << 16, 1 << 26];
@@ -21,11 +29,20 @@ const EDGE_BYTES = 5;
 /** Elements of the largest typed array of V8. */
 const MOST_ELEMENTS = 2 ** 32;
 
+/** What the store of one part of a divided search has that others have not: other threads look into it. */
+export interface PartStore {
+  /** Keep the number of each state's parent. */
+  readonly parents: boolean;
+  /** How many parts there are: each table is smaller by so much. */
+  readonly parts: number;
+}
+
 export class Store implements Tables {
   states: Int32Array;
   links: CountArray;
   table: Int32Array;
   masks: MaskArray[];
+  capacity = STATES[0]!;
   graph: { -readonly [K in keyof GraphTables]: GraphTables[K] } | undefined;
   readonly #words: number;
   readonly #linkBits: number;
@@ -34,6 +51,9 @@ export class Store implements Tables {
   /** Bits per state of what is kept of it in a graph. */
   readonly #graphBits: { readonly live: readonly number[]; readonly truths: number } | undefined;
   readonly #budget: number;
+  readonly #shared: boolean;
+  /** Sizes of tables are divided by 2 to this. */
+  readonly #scale: number;
 
   /**
    * @param most Successors a state can have.
@@ -45,46 +65,68 @@ export class Store implements Tables {
     maskBits: readonly number[],
     budget: number,
     graph?: { readonly live: readonly number[]; readonly truths: number },
+    part?: PartStore,
   ) {
     this.#graphBits = graph;
     this.#words = words;
-    this.#linkBits = most < 1 << 7 ? 8 : most < 1 << 15 ? 16 : 32;
+    this.#linkBits = part === undefined ? (most < 1 << 7 ? 8 : most < 1 << 15 ? 16 : 32) : part.parents ? 32 : 0;
     this.#maskBits = maskBits;
     this.#budget = budget;
-    this.states = new Int32Array(STATES[0]! * words);
-    this.links = newCounts(this.#linkBits, STATES[0]!);
-    this.table = new Int32Array(FIRST_SLOTS);
-    this.masks = maskBits.map((bits) => newCounts(bits, STATES[0]!));
+    this.#shared = part !== undefined;
+    this.#scale = Math.ceil(Math.log2(part?.parts ?? 1));
+    this.states = this.#new(32, this.capacity * words) as Int32Array;
+    this.links = this.#newLinks(this.capacity);
+    this.table = this.#new(32, FIRST_SLOTS >> this.#scale) as Int32Array;
+    this.masks = maskBits.map((bits) => this.#new(bits, this.capacity));
     if (graph !== undefined) {
       this.graph = {
-        first: new Int32Array(STATES[0]! + 1),
-        truths: newCounts(graph.truths, STATES[0]!),
-        live: graph.live.map((bits) => newCounts(bits, STATES[0]!)),
-        target: new Int32Array(EDGES[0]!),
-        thread: new Uint8Array(EDGES[0]!),
+        first: this.#new(32, this.capacity + 1) as Int32Array,
+        truths: this.#new(graph.truths, this.capacity),
+        live: graph.live.map((bits) => this.#new(bits, this.capacity)),
+        target: this.#new(32, EDGES[0]!) as Int32Array,
+        thread: this.#new(8, EDGES[0]!) as Uint8Array,
       };
     }
   }
 
+  #new(bits: number, length: number): CountArray {
+    const bytes = countBytes(bits);
+    const buffer = this.#shared ? new SharedArrayBuffer(length * bytes) : new ArrayBuffer(length * bytes);
+    return bytes === 1 ? new Uint8Array(buffer) : bytes === 2 ? new Uint16Array(buffer) : new Int32Array(buffer);
+  }
+
+  #newLinks(states: number): CountArray {
+    return this.#linkBits === 0 ? new Uint8Array(0) : this.#new(this.#linkBits, states);
+  }
+
+  /** States there is room for, in the table too. */
+  get room(): number {
+    return Math.min(this.capacity, Math.floor(this.table.length * LOAD));
+  }
+
   get bytesPerState(): number {
+    const links = this.#linkBits === 0 ? [] : [this.#linkBits];
     const kept = this.#graphBits === undefined ? [] : [32, this.#graphBits.truths, ...this.#graphBits.live];
-    return [this.#linkBits, ...this.#maskBits, ...kept].reduce((sum, bits) => sum + countBytes(bits), 4 * this.#words);
+    return [...links, ...this.#maskBits, ...kept].reduce((sum, b) => sum + countBytes(b), 4 * this.#words);
   }
 
   /**
    * Makes room for `needed` states, of which `count` exist, and `edges` edges where they are kept; false when the budget
    * or the machine has no more.
    */
-  grow(search: Search, needed: number, edges = 0): boolean {
+  grow(search: Search | PartSearch, needed: number, edges = 0): boolean {
     const count = search.count();
     let slots = this.table.length;
-    while (slots * LOAD < needed) slots = slots < SMALL_TABLE / 4 ? slots * 8 : Math.max(slots * 2, SMALL_TABLE);
+    const small = SMALL_TABLE >> this.#scale;
+    while (slots * LOAD < needed) slots = slots < small / 4 ? slots * 8 : Math.max(slots * 2, small);
     const most = Math.min(Math.floor(MOST_ELEMENTS / this.#words), 2 ** 31 - 2);
     const bytes = 4 * slots + needed * this.bytesPerState + (this.graph === undefined ? 0 : edges * EDGE_BYTES);
     if (needed > most || bytes > this.#budget) return false;
     try {
-      if (this.graph !== undefined && edges > this.graph.target.length) this.#growEdges(search.kept(), edges);
-      if (needed > this.links.length) this.#growStates(needed, most, count);
+      if (this.graph !== undefined && "kept" in search && edges > this.graph.target.length) {
+        this.#growEdges(search.kept(), edges);
+      }
+      if (needed > this.capacity) this.#growStates(needed, most, count);
       const rehash = slots > this.table.length;
       if (rehash) this.#growTable(slots);
       search.bind(this);
@@ -103,15 +145,16 @@ export class Store implements Tables {
     for (const states of [wished, Math.min(most, needed * 2), needed]) {
       try {
         const larger = {
-          states: copied(this.states, new Int32Array(states * this.#words), count * this.#words),
-          links: copied(this.links, newCounts(this.#linkBits, states), count),
-          masks: this.masks.map((masks, g) => copied(masks, newCounts(this.#maskBits[g]!, states), count)),
+          states: copied(this.states, this.#new(32, states * this.#words), count * this.#words),
+          links: copied(this.links, this.#newLinks(states), count),
+          masks: this.masks.map((masks, g) => copied(masks, this.#new(this.#maskBits[g]!, states), count)),
           graph: this.graph && {
             ...this.graph,
-            first: copied(this.graph.first, new Int32Array(states + 1), count + 1),
-            truths: copied(this.graph.truths, newCounts(this.#graphBits!.truths, states), count),
-            live: this.graph.live.map((live, g) => copied(live, newCounts(this.#graphBits!.live[g]!, states), count)),
+            first: copied(this.graph.first, this.#new(32, states + 1) as Int32Array, count + 1),
+            truths: copied(this.graph.truths, this.#new(this.#graphBits!.truths, states), count),
+            live: this.graph.live.map((live, g) => copied(live, this.#new(this.#graphBits!.live[g]!, states), count)),
           },
+          capacity: states,
         };
         Object.assign(this, larger);
         return;
@@ -124,8 +167,8 @@ export class Store implements Tables {
   #growEdges(kept: number, needed: number): void {
     const graph = this.graph!;
     const edges = EDGES.find((n) => n >= needed) ?? needed * 2;
-    const target = copied(graph.target, new Int32Array(edges), kept);
-    const thread = copied(graph.thread, new Uint8Array(edges), kept);
+    const target = copied(graph.target, this.#new(32, edges) as Int32Array, kept);
+    const thread = copied(graph.thread, this.#new(8, edges) as Uint8Array, kept);
     this.graph = { ...graph, target, thread };
   }
 
@@ -135,17 +178,13 @@ export class Store implements Tables {
       this.table.fill(0);
       this.table = new Int32Array(this.table.buffer, 0, slots);
     } else if (slots >= LARGE_TABLE && slots <= RESERVED_TABLE) {
-      this.table = new Int32Array(new ArrayBuffer(RESERVED_TABLE * 4), 0, slots);
-    } else this.table = new Int32Array(slots);
+      this.table = new Int32Array(this.#new(32, RESERVED_TABLE).buffer, 0, slots);
+    } else this.table = this.#new(32, slots) as Int32Array;
   }
 }
 
 function countBytes(bits: number): number {
   return bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
-}
-
-function newCounts(bits: number, states: number): CountArray {
-  return bits <= 8 ? new Uint8Array(states) : bits <= 16 ? new Uint16Array(states) : new Int32Array(states);
 }
 
 function copied<T extends CountArray>(from: T, into: T, length: number): T {
