@@ -32,6 +32,12 @@ export const expected: readonly Expected[] = [
     ["starvation"],
     "BLKRRPART only tries bd_mutex, and each time it does udev has it again; nobody queues for a lock that is tried.",
   ),
+  vacuous(
+    ["lei-2015"],
+    ["set-status-vs-endless-opens"],
+    rereadServed,
+    "every close that is not the last unlocks lo_ctl_mutex, which it does not hold: no run goes on after that error.",
+  ),
   // no-ebusy: the patches make it rarer, the merged version ends it
   violated(
     ["v4.0"],

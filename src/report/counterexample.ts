@@ -4,6 +4,7 @@
  * Plain ASCII, no colours; 100 columns for up to three threads.
  */
 import { changesOf, heldLocks, type Trace, type TraceStep, type TraceThread } from "../checker/trace/trace.ts";
+import { legality } from "./legality.ts";
 import { standingChanges } from "./standing-changes.ts";
 
 const WIDTH = 100;
@@ -217,12 +218,15 @@ function finalState(trace: Trace): string[] {
   return ["State at the end:", ...changesOf(empty, 0).map((change) => `  ${change.what} = ${change.to}`)];
 }
 
-/** What the schedule takes for granted. */
+/** What the schedule takes for granted, and of a run that never ends, why that makes it legal. */
 export function assumptions(trace: Trace, width = WIDTH): string[] {
   const { fairness: stated } = trace.assumptions;
   const fairness = stated === "none" ? "no fairness" : `fairness: ${stated}`;
   const memory = trace.assumptions.memory === "SC" ? "sequential consistency" : trace.assumptions.memory;
-  return wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, width, "  ");
+  return [
+    ...legality(trace).flatMap((sentence) => wrap(sentence, width, "  ")),
+    ...wrap(`Assumed: ${memory}, ${fairness}. Replayed step by step by the reference interpreter.`, width, "  "),
+  ];
 }
 
 function clip(text: string, width: number): string {

@@ -84,5 +84,5 @@ export function vacuousReason(request: Formula, what: string, cut: Readonly<Reco
     .join(", ");
   if (request.t === "true") return `every run is cut short by an error, and none is left to speak of: ${edges}`;
   if (edges === "") return `no run comes to what it speaks of: ${what}`;
-  return `no run comes to what it speaks of (${what}) and goes on without an error: ${edges}`;
+  return `no run comes to what it speaks of (${what}), or each that does is cut short by an error: ${edges}`;
 }

@@ -1,6 +1,6 @@
 /** Temporal properties with symmetry and transactions: the verdicts are those of the whole graph. */
 import { check, explore } from "../../../src/checker/explicit/check.ts";
-import { replay } from "../../../src/checker/reference/index.ts";
+import { explore as referenceVerdicts, replay } from "../../../src/checker/reference/index.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
 import { randomProgram } from "../../random-program.ts";
 import { randomLocks, withTemporal } from "../../random-temporal.ts";
@@ -26,6 +26,12 @@ test("random protocols and questions: with reductions as without, and every lass
     );
     if (!whole.complete) continue;
     const expected = Object.fromEntries(whole.outcomes.map((o) => [o.property, o.verdict]));
+    if (seed % 5 === 0) {
+      // The interpreter shares nothing with the lowering and the compiled search.
+      const reference = referenceVerdicts(program, { properties });
+      const plain = Object.fromEntries(reference.outcomes.map((o) => [o.property, o.verdict]));
+      expect({ seed, plain }).toEqual({ seed, plain: expected });
+    }
     const reduced = await check(system, { ...OPTIONS, properties, reduction: true });
     const found = Object.fromEntries(reduced.outcomes.map((o) => [o.property, o.verdict]));
     expect({ seed, found }).toEqual({ seed, found: expected });
