@@ -52,7 +52,8 @@ export async function backwardReachability(
       const source = search.sourceOf(k);
       if (source < 0) continue;
       const mask = masks[numbers[k]!]!;
-      masks[source]! |= permutations === undefined ? mask : permutations.pull(search.permutations[k]!, mask);
+      masks[source]! |=
+        permutations === undefined ? mask : permutations.pull(search.renaming(search.permutations[k]!), group, mask);
     }
     for (let k = 0; k < batch.length; k++) {
       const i = batch.data[k]!;
@@ -117,7 +118,10 @@ export interface BackwardQuestion {
 
 /** Decides what is still open after the first passes: `open` are the states, in order of discovery. */
 export async function lostStates(
-  search: Pick<Search, "gather" | "resolve" | "numbers" | "sourceOf" | "permutations" | "blocked" | "errorMet">,
+  search: Pick<
+    Search,
+    "gather" | "resolve" | "numbers" | "sourceOf" | "permutations" | "renaming" | "blocked" | "errorMet"
+  >,
   { masks: parts, bits, bound }: MasksByPart,
   open: IntList,
   { group, asked, goals, permutations }: BackwardQuestion,
@@ -144,7 +148,7 @@ export async function lostStates(
   const to = new IntList();
   const permuted: number[] = [];
   const errs: number[] = [];
-  if (permutations !== undefined) interest = permutations.close(interest);
+  if (permutations !== undefined) interest = permutations.close(group, interest);
   search.errorMet();
   for (let k = open.length - 1; k >= 0; k--) {
     const i = open.data[k]!;
@@ -166,7 +170,10 @@ export async function lostStates(
       if (search.sourceOf(k) < 0) continue;
       const v = numbers[k]!;
       const permutation = permutations === undefined ? -1 : search.permutations[k]!;
-      add(i, permutations === undefined ? maskOf(v) : permutations.pull(permutation, maskOf(v)));
+      add(
+        i,
+        permutations === undefined ? maskOf(v) : permutations.pull(search.renaming(permutation), group, maskOf(v)),
+      );
       if ((interest & ~maskOf(v)) === 0) continue;
       if (number[v] === -1) {
         number[v] = nodes.length;
@@ -197,7 +204,7 @@ export async function lostStates(
     const mask = maskOf(nodes.data[u]!);
     for (let e = start[u]!; e < start[u + 1]!; e++) {
       const i = nodes.data[before[e]!]!;
-      const pulled = permutations === undefined ? mask : permutations.pull(by[e]!, mask);
+      const pulled = permutations === undefined ? mask : permutations.pull(search.renaming(by[e]!), group, mask);
       if ((pulled & ~maskOf(i)) === 0) continue;
       add(i, pulled);
       work.push(before[e]!);

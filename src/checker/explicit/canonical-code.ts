@@ -57,6 +57,10 @@ function belongings(system: TransitionSystem, layout: Layout, orbit: Orbit): Bel
   return merged(list.filter((b) => b.fields[0]!.bits > 0));
 }
 
+function range(n: number): number[] {
+  return Array.from({ length: n }, (_, k) => k);
+}
+
 /** Raw bits of a field. */
 function raw(field: Field, word: string): string {
   const moved = field.shift === 0 ? word : `${word}>>>${field.shift}`;
@@ -64,12 +68,13 @@ function raw(field: Field, word: string): string {
 }
 
 /**
- * `function canon(q)`: makes the state in B at q canonical in place. V (thread id -> thread id) says how it renamed,
- * where the function returns true.
+ * `function canon(q)`: makes the state in B at q canonical in place. V (thread id -> thread id, the identity at first)
+ * says how it renamed, where the function returns true; then `numbered()` is the number of that renaming in `renamings`
+ * (thread -> thread).
  */
 export function canonicalCode(system: TransitionSystem, layout: Layout, classes: readonly Orbit[]): string {
   const out: string[] = [];
-  const words = Array.from({ length: layout.words }, (_, k) => `w${k}`);
+  const words = range(layout.words).map((k) => `w${k}`);
   const naming: Field[] = system.vars.flatMap((decl, v) => {
     if (decl.values.of !== "thread") return [];
     return layout.vars[v]!.filter((f) => f.bits > 0);
@@ -87,6 +92,8 @@ export function canonicalCode(system: TransitionSystem, layout: Layout, classes:
   );
   out.push(`const ${words.map((w, k) => `${w}=B[q+${k}]`).join(",")};let moved=false;`);
   const rewrite: string[] = [];
+  const arrays: string[] = [];
+  const sizes: number[] = [];
   classes.forEach((orbit, o) => {
     const owned = belongings(system, layout, orbit);
     const size = orbit.length;
@@ -115,34 +122,43 @@ export function canonicalCode(system: TransitionSystem, layout: Layout, classes:
       }
       return keys.map((k) => k.text);
     });
-    const keys = parts[0]!.length;
-    const key = (m: number, k: number) => `k${o}_${m}_${k}`;
-    const at = (m: number) => `p${o}_${m}`;
-    for (let m = 0; m < size; m++) {
-      out.push(`let ${parts[m]!.map((text, k) => `${key(m, k)}=${text}`).join(",")},${at(m)}=${m};`);
-    }
-    // Exchanges of neighbours: stable, and few threads are sorted.
-    for (let pass = size - 1; pass > 0; pass--) {
-      for (let m = 0; m < pass; m++) {
-        const greater = (k: number): string => {
-          const test = `${key(m, k)}>${key(m + 1, k)}`;
-          return k + 1 === keys ? test : `${test}||${key(m, k)}===${key(m + 1, k)}&&(${greater(k + 1)})`;
-        };
-        const exchange = (x: string, y: string) => `z=${x};${x}=${y};${y}=z;`;
-        const all = Array.from({ length: keys }, (_, k) => exchange(key(m, k), key(m + 1, k))).join("");
-        out.push(`if(${greater(0)}){let z;${all}${exchange(at(m), at(m + 1))}moved=true;}`);
-      }
-    }
+    // A successor differs from a sorted state in little: it is sorted, or an insertion makes it so.
+    const keys = range(parts[0]!.length);
+    if (keys.length === 0) return;
+    const greater = (left: (k: number) => string, right: (k: number) => string, k = 0): string => {
+      const test = `${left(k)}>${right(k)}`;
+      return k + 1 === keys.length ? test : `${test}||${left(k)}===${right(k)}&&(${greater(left, right, k + 1)})`;
+    };
+    const all = (text: (k: number) => string) => keys.map(text).join("");
+    const key = (m: number) => (k: number) => `k${o}_${m}_${k}`;
+    const stored = (at: string) => (k: number) => `K${o}_${k}[${at}]`;
+    arrays.push(...keys.map((k) => `K${o}_${k}`), `p${o}`);
+    sizes.push(...keys.map(() => size), size);
+    parts.forEach((texts, m) => {
+      out.push(`const ${texts.map((text, k) => `${key(m)(k)}=${text}`).join(",")};`);
+    });
+    const fill = parts
+      .map((_, m) => `${all((k) => `${stored(String(m))(k)}=${key(m)(k)};`)}p${o}[${m}]=${m};`)
+      .join("");
+    const unsorted = range(size - 1).map((m) => `(${greater(key(m), key(m + 1))})`);
+    out.push(
+      `if(${unsorted.join("||")}){moved=true;${fill}for(let i=1;i<${size};i++){` +
+        `const ${all((k) => `x${k}=${stored("i")(k)},`)}z=p${o}[i];let j=i;` +
+        `while(j>0&&(${greater(stored("j-1"), (k) => `x${k}`)})){` +
+        `${all((k) => `${stored("j")(k)}=${stored("j-1")(k)};`)}p${o}[j]=p${o}[j-1];j--;}` +
+        `${all((k) => `${stored("j")(k)}=x${k};`)}p${o}[j]=z;}}else `,
+    );
+    // Where another orbit moves, this one stays as it is.
+    out.push(`for(let i=0;i<${size};i++)p${o}[i]=i;`);
     // What belongs to a member goes to its new place.
-    rewrite.push(`const i${o}=I${o};`);
-    for (let m = 0; m < size; m++) rewrite.push(`V[i${o}[${at(m)}]]=${id(m)};`);
+    for (let m = 0; m < size; m++) rewrite.push(`V[I${o}[p${o}[${m}]]]=${id(m)};`);
     for (const b of owned) {
       const from = b.fields.map((field) => raw(field, `w${field.word}`));
       rewrite.push(`${from.map((text, m) => `moving[${m}]=${text};`).join("")}`);
       b.fields.forEach((field, m) => {
         const mask = maskOf(field.bits) << field.shift;
         const shift = field.shift === 0 ? "" : `<<${field.shift}`;
-        rewrite.push(`n${field.word}=n${field.word}&${~mask}|moving[${at(m)}]${shift};`);
+        rewrite.push(`n${field.word}=n${field.word}&${~mask}|moving[p${o}[${m}]]${shift};`);
       });
     }
   });
@@ -152,21 +168,17 @@ export function canonicalCode(system: TransitionSystem, layout: Layout, classes:
     const value = `V[${raw(field, `n${field.word}`)}+${field.base}]-${field.base}`;
     rewrite.push(`n${field.word}=n${field.word}&${~mask}|(${value})<<${field.shift};`);
   }
-  const radix = classes.flatMap((orbit, o) => orbit.map((_, m) => `p${o}_${m}`));
-  const sizes = classes.flatMap((orbit) => orbit.map(() => orbit.length));
-  const number = radix.map((p, k) => `${p}*${sizes.slice(0, k).reduce((a, b) => a * b, 1)}`).join("+");
   const most = classes.reduce((n, orbit) => Math.max(n, orbit.length), 0);
   const ids = classes.map((orbit, o) => `const I${o}=[${orbit.map((t) => t + 1).join()}];`).join("");
   return (
-    `const V=new Int32Array(${system.threads.length + 2}),moving=new Int32Array(${most});for(let k=0;k<V.length;k++)V[k]=k;` +
-    `let permutation=0;${ids}` +
-    `function canon(q){${out.join("")}if(!moved)return false;permutation=${number};` +
+    `const moving=new Int32Array(${most});` +
+    `const V=new Int32Array(${system.threads.length + 2}).map((_,k)=>k),known=new Map();` +
+    `function numbered(){let key="";for(let t=1;t<=${system.threads.length};t++)key+=String.fromCharCode(V[t]);` +
+    `let i=known.get(key);if(i===undefined){i=renamings.length;known.set(key,i);` +
+    `renamings.push(Array.from(V.subarray(1,${system.threads.length + 1}),(t)=>t-1));}return i;}` +
+    `const ${arrays.map((name, k) => `${name}=new Int32Array(${sizes[k]})`).join(",")};${ids}` +
+    `function canon(q){${out.join("")}if(!moved)return false;` +
     `let ${words.map((w, k) => `n${k}=${w}`).join(",")};${rewrite.join("")}` +
     `${words.map((_, k) => `B[q+${k}]=n${k};`).join("")}return true;}`
   );
-}
-
-/** Whether the permutations of these orbits can be numbered exactly. */
-export function numberable(classes: readonly Orbit[]): boolean {
-  return classes.reduce((n, orbit) => n * orbit.length ** orbit.length, 1) < Number.MAX_SAFE_INTEGER;
 }

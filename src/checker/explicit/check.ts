@@ -571,7 +571,6 @@ class Run {
         system: this.#system,
         ...this.#sequential.kept,
         layout: this.#layout,
-        permutations: this.#permutations,
         reductions: this.#reductions,
         cut,
         memory: this.#options.memory,
@@ -620,7 +619,7 @@ class Run {
   }
 
   #way(path: Path): Way {
-    return scheduleTo(this.#system, this.#layout, this.#found, this.#permutations, this.#reductions.internal, path);
+    return scheduleTo(this.#system, this.#layout, this.#found, this.#reductions.internal, path);
   }
 
   async #violation(p: SysProperty, lost: readonly (readonly Lost[])[] | undefined): Promise<Outcome | undefined> {

@@ -133,6 +133,8 @@ export interface Search {
   readonly permutations: Float64Array;
   /** Makes a packed state canonical in place; the number of the permutation, or -1. */
   canonical(words: Int32Array): number;
+  /** Thread -> thread, as a permutation of this number renamed; undefined for -1. Numbers are this search's own. */
+  renaming(permutation: number): readonly number[] | undefined;
   /** Whether a live transition into the error state was met since this was last asked. */
   errorMet(): boolean;
   /** Threads of a group that are blocked in a state unless they can move. */
@@ -487,6 +489,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   // Twice: the successors themselves, and those of one of them.
   const capacity = BURST + 2 * most + 1;
   const symmetric = question.orbits.length > 0;
+  out.push("const renamings=[];");
   if (symmetric) out.push(canonicalCode(system, layout, question.orbits));
   out.push(...tableCode({ words: W, symmetric, kept }, parts));
   const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
@@ -496,10 +499,10 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     `function sourceOf(i){return B[i*${stride}+${W}];}`,
     "function errorMet(){const z=Z;Z=0;return z===1;}",
     `function canonical(w){for(let k=0;k<${W};k++)B[k]=w[k];const moved=${symmetric ? "canon(0)" : "false"};` +
-      `for(let k=0;k<${W};k++)w[k]=B[k];return moved?${symmetric ? "permutation" : "-1"}:-1;}`,
+      `for(let k=0;k<${W};k++)w[k]=B[k];return moved?${symmetric ? "numbered()" : "-1"}:-1;}`,
   );
   const common =
-    "bind,rehash,gather,resolve,sourceOf,numbers:R,permutations:G,canonical,errorMet,blocked,next:()=>next," +
+    "bind,rehash,gather,resolve,sourceOf,numbers:R,permutations:G,canonical,renaming:(k)=>renamings[k],errorMet,blocked,next:()=>next," +
     "count:()=>count,transitions:()=>sum,setLevelEnd(e){levelEnd=e;},restore(c,n,t){count=c;next=n;sum=t;},marks:K,errors:X";
   let own: string;
   if (parts === undefined) {

@@ -26,8 +26,8 @@ export interface Discovery {
   levelOf(state: number): number;
   /** Threads of a group that are blocked in a state unless they can move. */
   blocked(group: number, state: number): number;
-  /** Makes a packed state canonical in place; the number of the permutation, or -1. */
-  canonical(words: Int32Array): number;
+  /** Makes a packed state canonical in place: thread -> thread, as it renamed; undefined if it did not. */
+  canonical(words: Int32Array): readonly number[] | undefined;
   /** The way to the first state with one of the findings, and which that is. One of them must have been found. */
   firstWithFinding(findings: readonly number[]): Promise<{ readonly path: Path; readonly finding: number }>;
   /** The way to the first state in which it is broken, which it must be somewhere. */

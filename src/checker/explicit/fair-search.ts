@@ -11,7 +11,6 @@ import { type Layout, maskOf, pack, unpack } from "./layout.ts";
 import type { Reductions } from "./reductions.ts";
 import { stepOf } from "./schedule.ts";
 import type { Store } from "./store.ts";
-import type { Permutations } from "./symmetry.ts";
 
 /** Conditions on states that one search can evaluate: bits of a word. */
 export const MOST_CONDITIONS = 30;
@@ -41,7 +40,6 @@ export interface KeptGraph {
   readonly search: Search;
   readonly store: Store;
   readonly layout: Layout;
-  readonly permutations: Permutations;
   readonly reductions: Reductions;
   /** Edges that ended in an error, by kind. */
   readonly cut: Readonly<Record<string, number>>;
@@ -69,7 +67,7 @@ class FairSearch {
   constructor(kept: KeptGraph, asked: AskedOfRuns) {
     this.#kept = kept;
     this.#asked = asked;
-    const { system, search, store, layout, reductions, permutations, memory } = kept;
+    const { system, search, store, layout, reductions, memory } = kept;
     const { first, target, thread, live, truths } = store.graph!;
     const isReduced = reductions.orbits.length > 0 || reductions.internal.length > 0;
     // Numbers of nodes and of their components, and the lists of a breadth-first search.
@@ -84,7 +82,7 @@ class FairSearch {
       enabled: live,
       truths,
       asksStrong: strongPlaces(asked.check, system, store, layout),
-      ...(isReduced ? { reduced: reducedEdges(kept, permutations) } : {}),
+      ...(isReduced ? { reduced: reducedEdges(kept) } : {}),
     };
   }
 
@@ -181,7 +179,7 @@ function strongPlaces(check: TemporalCheck, system: TransitionSystem, store: Sto
 }
 
 /** The edges of a reduced graph, looked at by firing their states again. */
-function reducedEdges(kept: KeptGraph, permutations: Permutations): ReducedEdges {
+function reducedEdges(kept: KeptGraph): ReducedEdges {
   const { search, store, layout, reductions } = kept;
   const { first } = store.graph!;
   const fused = reductions.internal.length > 0;
@@ -198,8 +196,7 @@ function reducedEdges(kept: KeptGraph, permutations: Permutations): ReducedEdges
       if (n !== first[state + 1]! - first[state]!) throw new Error(`state ${state} has other edges than it had`);
       const renamings: (readonly number[] | undefined)[] = [];
       for (let k = 0; k < n; k++) {
-        const number = reductions.orbits.length > 0 ? search.permutations[k]! : -1;
-        renamings.push(number < 0 ? undefined : permutations.map(number));
+        renamings.push(reductions.orbits.length > 0 ? search.renaming(search.permutations[k]!) : undefined);
       }
       const inside: (readonly number[])[][] = [];
       if (fused) {

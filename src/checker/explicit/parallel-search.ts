@@ -262,8 +262,8 @@ export class ParallelSearch implements Discovery {
     return this.#search.blocked(group, state);
   }
 
-  canonical(words: Int32Array): number {
-    return this.#search.canonical(words);
+  canonical(words: Int32Array): readonly number[] | undefined {
+    return this.#search.renaming(this.#search.canonical(words));
   }
 
   /** States of a level, with the searched part's states that have been expanded only. */

@@ -311,7 +311,8 @@ export class Part {
         if (source < 0) continue;
         const target = numbers[k]!;
         const mask = all[target & low]![target >>> bits]!;
-        masks[source >>> bits]! |= permutations === undefined ? mask : permutations.pull(search.permutations[k]!, mask);
+        masks[source >>> bits]! |=
+          permutations === undefined ? mask : permutations.pull(search.renaming(search.permutations[k]!), group, mask);
       }
       for (let k = 0; k < batch.length; k++) {
         const i = batch.data[k]!;

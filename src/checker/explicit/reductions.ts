@@ -23,7 +23,6 @@ import type {
   TransitionSystem,
 } from "../../spec/transition-system.ts";
 import { GROUP } from "../liveness/fair-graph.ts";
-import { numberable } from "./canonical-code.ts";
 import { type Orbit, orbits, renamedText } from "./symmetry.ts";
 import { conditionsOfFairness, internalLocations } from "./transactions.ts";
 
@@ -48,14 +47,26 @@ export function reductionsFor(
   properties: readonly SysProperty[],
   wished: { readonly symmetry: boolean; readonly transactions: boolean },
 ): Reductions {
-  const goals = properties.filter((p) => p.check.c === "stays-possible").length;
   const checks = properties.flatMap((p) => asInvariants(p.check));
   const fairness = properties.flatMap((p) => (p.check.c === "temporal" ? [p.check] : []));
-  // Masks are permuted within one group.
-  const small = wished.symmetry && system.threads.length + goals <= GROUP;
-  const found = small ? orbits(system, checks, (a, b) => fairness.every((check) => alike(check, a, b))) : [];
-  const classes = numberable(found) ? found : [];
+  // Fair runs are looked for with the threads of a state in one word.
+  const symmetric = wished.symmetry && (fairness.length === 0 || system.threads.length <= GROUP);
+  const found = symmetric ? orbits(system, checks, (a, b) => fairness.every((check) => alike(check, a, b))) : [];
+  // Who can still move is kept in words of so many threads, and renamed within each.
+  const lookedBack = properties.some((p) => p.check.c === "deadlock" || p.check.c === "stays-possible");
+  const classes = lookedBack ? withinGroups(found) : found;
   return { orbits: classes, internal: wished.transactions ? internalFor(system, checks, fairness, classes) : [] };
+}
+
+function withinGroups(classes: readonly Orbit[]): Orbit[] {
+  return classes.flatMap((orbit) => {
+    const groups = new Map<number, number[]>();
+    for (const t of orbit) {
+      const g = Math.floor(t / GROUP);
+      groups.set(g, [...(groups.get(g) ?? []), t]);
+    }
+    return [...groups.values()].filter((members) => members.length > 1);
+  });
 }
 
 function internalFor(

@@ -3,7 +3,7 @@ import type { ScheduleStep } from "../verdict.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { type Firing, firings } from "./evaluate.ts";
 import { type Layout, pack, type StateValues } from "./layout.ts";
-import { type Permutations, permuteState } from "./symmetry.ts";
+import { permuteState } from "./symmetry.ts";
 
 export function stepOf(firing: Firing, names: readonly number[]): ScheduleStep {
   return { thread: names[firing.thread]!, action: firing.action, ways: firing.ways };
@@ -50,23 +50,22 @@ export function scheduleTo(
   system: TransitionSystem,
   layout: Layout,
   found: Pick<Discovery, "words" | "values" | "canonical">,
-  permutations: Permutations,
   internal: readonly (readonly boolean[])[],
   path: Path,
 ): Way {
   const steps: ScheduleStep[] = [];
   const words = new Int32Array(layout.words);
-  let names: readonly number[] = permutations.map(-1);
+  let names: readonly number[] = system.threads.map((_, t) => t);
   for (let k = 1; k < path.length; k++) {
     const [parent, at] = [path[k - 1]!, path[k]!];
     const wanted = found.words(at);
-    let permutation = -1;
+    let renaming: readonly number[] | undefined;
     let taken: readonly Firing[] | undefined;
     for (const sequence of transactions(system, internal, found.values(parent))) {
       const { target } = sequence.at(-1)!;
       if (target === undefined) continue;
       pack(layout, target, words, 0);
-      permutation = found.canonical(words);
+      renaming = found.canonical(words);
       if (!words.every((word, w) => word === wanted[w])) continue;
       taken = sequence;
       break;
@@ -74,10 +73,10 @@ export function scheduleTo(
     if (taken === undefined) throw new Error(`state ${at} is no successor of state ${parent}`);
     for (const firing of taken) steps.push(stepOf(firing, names));
     const renamed: number[] = [];
-    permutations.map(permutation).forEach((to, from) => {
+    renaming?.forEach((to, from) => {
       renamed[to] = names[from]!;
     });
-    names = renamed;
+    if (renaming !== undefined) names = renamed;
   }
   return { steps, state: permuteState(system, found.values(path.at(-1)!), names), names };
 }

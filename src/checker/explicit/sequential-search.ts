@@ -148,8 +148,8 @@ export class SequentialSearch implements Discovery {
     return this.#search.blocked(group, state);
   }
 
-  canonical(words: Int32Array): number {
-    return this.#search.canonical(words);
+  canonical(words: Int32Array): readonly number[] | undefined {
+    return this.#search.renaming(this.#search.canonical(words));
   }
 
   /** Numbers are in order of discovery, and breadth-first search finds each state first over a shortest path. */

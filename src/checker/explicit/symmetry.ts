@@ -16,6 +16,7 @@ import type {
   SysThread,
   TransitionSystem,
 } from "../../spec/transition-system.ts";
+import { GROUP } from "../liveness/fair-graph.ts";
 import { initialState, type StateValues } from "./layout.ts";
 
 /** Threads that may be permuted freely among themselves: indices, ascending, two or more. */
@@ -290,58 +291,35 @@ export function orbits(
   return found.filter((members) => members.length > 1);
 }
 
-/**
- * Permutations as the canonicaliser numbers them: for each orbit, the members in their new order, as digits to the
- * base of the orbit's size.
- */
+/** Masks of threads under permutations: per group of `GROUP` threads, of which no orbit has members in two. */
 export class Permutations {
+  readonly #threads: number;
   readonly #orbits: readonly Orbit[];
-  readonly #identity: number[];
-  readonly #known = new Map<number, Permutation>();
 
   constructor(threads: number, orbits: readonly Orbit[]) {
+    this.#threads = threads;
     this.#orbits = orbits;
-    this.#identity = Array.from({ length: threads }, (_, t) => t);
   }
 
-  /** Thread -> thread, as the canonicaliser moved it; -1 is the identity. */
-  map(number: number): Permutation {
-    if (number < 0) return this.#identity;
-    let map = this.#known.get(number);
-    if (map === undefined) {
-      map = this.#decode(number);
-      this.#known.set(number, map);
-    }
-    return map;
-  }
-
-  #decode(number: number): Permutation {
-    const map = [...this.#identity];
-    let rest = number;
-    for (const orbit of this.#orbits) {
-      for (const place of orbit) {
-        map[orbit[rest % orbit.length]!] = place;
-        rest = Math.floor(rest / orbit.length);
-      }
-    }
-    return map;
-  }
-
-  /** Of a mask of threads in a canonical state, the mask in the state it was made from; bits of no thread stay. */
-  pull(number: number, mask: number): number {
-    if (number < 0) return mask;
-    const map = this.map(number);
-    const all = (1 << map.length) - 1;
-    let pulled = mask & ~all;
-    for (let t = 0; t < map.length; t++) pulled |= ((mask >>> map[t]!) & 1) << t;
+  /**
+   * Of a mask of threads in a canonical state, the mask in the state that a renaming (thread -> thread) made it from;
+   * bits of no thread stay.
+   */
+  pull(renaming: readonly number[] | undefined, group: number, mask: number): number {
+    if (renaming === undefined) return mask;
+    const first = group * GROUP;
+    const count = Math.max(0, Math.min(GROUP, this.#threads - first));
+    let pulled = mask & ~((1 << count) - 1);
+    for (let k = 0; k < count; k++) pulled |= ((mask >>> (renaming[first + k]! - first)) & 1) << k;
     return pulled;
   }
 
   /** A mask that has all threads of an orbit if it has one. */
-  close(mask: number): number {
+  close(group: number, mask: number): number {
     let closed = mask;
     for (const orbit of this.#orbits) {
-      const bits = orbit.reduce((sum, t) => sum | (1 << t), 0);
+      if (Math.floor(orbit[0]! / GROUP) !== group) continue;
+      const bits = orbit.reduce((sum, t) => sum | (1 << (t % GROUP)), 0);
       if ((mask & bits) !== 0) closed |= bits;
     }
     return closed;

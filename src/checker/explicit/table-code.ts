@@ -163,7 +163,7 @@ class TableCode {
   }
 
   get #numbered(): string {
-    return this.symmetric ? "G[k]=canon(q)?permutation:-1;" : "";
+    return this.symmetric ? "G[k]=canon(q)?numbered():-1;" : "";
   }
 }
 
