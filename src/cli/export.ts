@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { NotExpressible } from "../export/promela.ts";
+import { NotExpressible } from "../export/not-expressible.ts";
 import { EXPORT_FORMATS, type ExportOptions } from "../report/export-formats.ts";
 import { nearest } from "../spec/nearest.ts";
 import type { Program } from "../spec/program.ts";
@@ -15,7 +15,11 @@ export const exportCommand: Command = {
   options: {
     ...CELL_OPTIONS,
     to: { type: "string", value: "FORMAT", what: Object.keys(EXPORT_FORMATS).join(", ") },
-    ltl: { type: "string", value: "P", what: "a temporal property to add as an ltl block (promela)" },
+    property: {
+      type: "string",
+      value: "P",
+      what: "the property that is asked: a temporal one, as an ltl block (promela), or one of safety (smtlib)",
+    },
     output: { type: "string", value: "FILE", what: "write to a file; default: stdout" },
     "max-states": { type: "string", value: "N", what: `largest graph to draw (dot); default: ${DEFAULT_MAX_STATES}` },
   },
@@ -26,8 +30,8 @@ export const exportCommand: Command = {
     if (args.has("max-states") && format !== "dot")
       throw new UsageError(`--max-states has no effect on --to ${format}`);
     const maxStates = args.number("max-states", "a whole number above 0", true) ?? DEFAULT_MAX_STATES;
-    const property = args.text("ltl");
-    if (property !== undefined && format !== "promela") throw new UsageError(`--ltl has no effect on --to ${format}`);
+    const property = args.text("property");
+    if (property !== undefined && format === "dot") throw new UsageError("--property has no effect on --to dot");
     const { program } = await loadCell(args, exportCommand.usage);
     if (property !== undefined && !program.properties.some((p) => p.id === property)) {
       const ids = program.properties.map((p) => p.id);

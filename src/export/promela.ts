@@ -13,9 +13,7 @@ import type {
   SysTemporal,
   TransitionSystem,
 } from "../spec/transition-system.ts";
-
-/** The system has something that Promela cannot express; the message says what. */
-export class NotExpressible extends Error {}
+import { NotExpressible } from "./not-expressible.ts";
 
 export interface PromelaOptions {
   /** A temporal property to add as an `ltl` block. SPIN's -f is weak fairness of every process. */

@@ -1,5 +1,7 @@
 /** The formats of `export`: to add one, write a printer of a program and name it here. */
+import { NotExpressible } from "../export/not-expressible.ts";
 import { promela } from "../export/promela.ts";
+import { smtlib } from "../export/smtlib.ts";
 import { lower } from "../spec/lowering/lower.ts";
 import type { Program } from "../spec/program.ts";
 import { graphAsDot } from "./dot.ts";
@@ -7,7 +9,7 @@ import { graphAsDot } from "./dot.ts";
 export interface ExportOptions {
   /** Largest graph to print, where the format is one of the state graph. */
   readonly maxStates: number;
-  /** Id of a temporal property to put beside the model, where the format has a place for one. */
+  /** Id of the property to put beside the model, where the format has a place for one. */
   readonly property?: string;
 }
 
@@ -19,5 +21,11 @@ export const EXPORT_FORMATS: Readonly<Record<string, ExportFormat>> = {
     const system = lower(program);
     const property = system.properties.find((p) => p.id === id);
     return promela(system, property === undefined ? {} : { property });
+  },
+  smtlib: (program, { property: id }) => {
+    const system = lower(program);
+    const property = system.properties.find((p) => p.id === id);
+    if (property === undefined) throw new NotExpressible("Horn clauses ask one question: say which, with --property P");
+    return smtlib(system, property);
   },
 };

@@ -276,14 +276,26 @@ test("export: Promela for SPIN, with or without a property that SPIN can decide"
   const cell = ["--variant", "jones-2007", "--scenario", "rescan-for-ever-vs-wait", "--to", "promela"];
   const text = lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell]).stdout;
   expect(text).toContain("proctype T1()");
-  const strong = lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell, "--ltl", "bounded-wait"]);
+  const strong = lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell, "--property", "bounded-wait"]);
   expect({ status: strong.status, message: strong.stderr }).toEqual({
     status: 2,
     message: expect.stringContaining("bounded-wait assumes strong fairness, SPIN has weak"),
   });
-  expect(lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell, "--ltl", "bounded"]).stderr).toContain(
-    "nearest: bounded-wait",
-  );
+  expect(
+    lockstep(["export", resolve("models/wait-scan/protocol.ts"), ...cell, "--property", "bounded"]).stderr,
+  ).toContain("nearest: bounded-wait");
+});
+
+test("export: Horn clauses of one safety property", () => {
+  const cell = ["--variant", "crossed", "--scenario", "one-each", "--to", "smtlib"];
+  const text = lockstep(["export", "abba", ...cell, "--property", "lock-discipline"]).stdout;
+  expect(text).toContain("(set-logic HORN)");
+  expect(text.match(/\(/g)!.length).toBe(text.match(/\)/g)!.length);
+  expect(lockstep(["export", "abba", ...cell]).stderr).toContain("say which, with --property P");
+  expect(lockstep(["export", "abba", ...cell, "--property", "deadlock"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("deadlock asks what can still happen"),
+  });
 });
 
 test("export: the graph in Graphviz's language, refused when it is too large to draw", () => {

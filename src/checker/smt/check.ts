@@ -12,7 +12,6 @@ import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../s
 import type { Enough, Exploration, Outcome, SearchOptions } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
 import { type Proof, writeCertificate } from "./certificate.ts";
-import { evaluate } from "./concrete.ts";
 import type { Encoding } from "./encode.ts";
 import {
   deadlockQuestion,
@@ -21,8 +20,7 @@ import {
   type GoalStatus,
   lostForGood,
   type Question,
-  restGoal,
-  stateGoal,
+  safetyGoal,
   staysPossibleQuestion,
   stuck,
 } from "./goal.ts";
@@ -117,19 +115,13 @@ class Agenda {
     const loops = canLoop(system);
     for (const property of properties) {
       const { check, id } = property;
-      let goal: Goal | undefined;
+      const violation = safetyGoal(encoding, property);
+      const goal = violation && this.add(violation);
       let question: Question | undefined;
       let sufficient: Goal[] = [];
       const liveError = (): Goal =>
         this.add(edgeGoal(encoding, "a path ends in an error", (leaf) => isError(leaf) && !leaf.optional));
-      if (check.c === "findings") {
-        goal = this.add(edgeGoal(encoding, id, (leaf) => leaf.findings.some((f) => check.findings.includes(f))));
-      } else if (check.c === "invariant") {
-        const finding = { kind: property.kind, message: property.message };
-        const fails = (e: Encoding): Term => e.terms.not(e.property(check.expr));
-        goal = this.add(stateGoal(encoding, id, fails, (s) => evaluate(check.expr, s, -1) === 0, finding));
-      } else if (check.c === "at-rest") goal = this.add(restGoal(encoding, id, property));
-      else if (check.c === "deadlock") {
+      if (check.c === "deadlock") {
         question = deadlockQuestion(encoding, property, bound);
         if (!loops) sufficient = [this.add(stuck(encoding, `${id}: no thread can move`)), liveError()];
       } else if (check.c === "stays-possible") {

@@ -104,6 +104,19 @@ export function stateGoal(
   };
 }
 
+/** What violates a property that is about single states or steps; undefined for one that is not. */
+export function safetyGoal(encoding: Encoding, property: SysProperty): Goal | undefined {
+  const { check, id, kind, message } = property;
+  if (check.c === "findings") {
+    return edgeGoal(encoding, id, (leaf) => leaf.findings.some((f) => check.findings.includes(f)));
+  }
+  if (check.c === "invariant") {
+    const fails = (e: Encoding): Term => e.terms.not(e.property(check.expr));
+    return stateGoal(encoding, id, fails, (s) => evaluate(check.expr, s, -1) === 0, { kind, message });
+  }
+  return check.c === "at-rest" ? restGoal(encoding, id, property) : undefined;
+}
+
 const noLiveMove = (out: readonly ConcreteEdge[]): boolean => out.every((e) => e.optional);
 
 /** No live move is enabled and a thread is blocked, be it only for want of its CPU: where every run ends, a deadlock. */
