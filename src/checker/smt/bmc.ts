@@ -17,6 +17,8 @@ export interface BoundedOptions {
   readonly candidates: number;
   /** Partial order reduction. */
   readonly reduction: boolean;
+  /** Threads that can be exchanged without changing anything that is asked; default none. */
+  readonly orbits?: readonly (readonly number[])[];
   /** What is known of the states reached by so many steps, and spares the solver finding it out. */
   readonly known?: ((steps: number) => Term) | undefined;
 }
@@ -105,10 +107,13 @@ export class BoundedSearch {
       const go = `go@${k - 1}`;
       const step = this.unrolling.stepName(k - 1);
       const order = k >= 2 && this.options.reduction ? this.unrolling.ordered(k - 2) : "true";
+      const turns = this.unrolling.inTurn(k - 1, this.options.orbits ?? []);
       const script = [
         this.declareState(k),
         this.unrolling.declareStep(k - 1),
-        `(declare-const ${go} Bool)\n(assert (=> ${go} (and ${step} ${order} |known before @${k}|)))`,
+        turns.lines,
+        `(declare-const ${go} Bool)`,
+        `(assert (=> ${go} (and ${step} ${order} ${turns.holds} |known before @${k}|)))`,
       ];
       await this.session.run(script.join("\n"), deadline);
       const answer = await check(this.session, `(check-sat-assuming (${go}))`, deadline);

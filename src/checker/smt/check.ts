@@ -9,6 +9,7 @@
  * the depth reached and the reason.
  */
 import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import { type Orbit, orbits } from "../explicit/symmetry.ts";
 import type { Enough, Exploration, Outcome, SearchOptions } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
 import { type Proof, writeCertificate } from "./certificate.ts";
@@ -293,8 +294,8 @@ function isError(leaf: object): boolean {
  * Decides the properties named in `options`. The strategies run side by side, each in a solver of its own (two to four
  * processes or worker threads), and stop when everything asked is decided or the time is up. Throws nothing for what a
  * solver does: a solver that is missing, fails, gives up or is too slow leaves properties inconclusive, with the reason.
- * Of the SearchOptions it knows `properties`, `timeout`, `progress`, `reduction` (the partial order reduction, which
- * changes no verdict and no depth) and `memory` (native z3 alone).
+ * Of the SearchOptions it knows `properties`, `timeout`, `progress`, `reduction` (partial order and symmetry, which
+ * change no verdict and no depth) and `memory` (native z3 alone).
  */
 export async function check(
   system: TransitionSystem,
@@ -338,8 +339,22 @@ export async function check(
   const theory = encoding.state.every((s) => Number.isFinite(s.lo) && Number.isFinite(s.hi)) ? bitVectors : integers;
   const excluded = agenda.goals.filter((g) => g.status.is === "unreachable");
   settle({ sliced, options }, excluded, BY_FACTS, { by: "facts" });
+  const checks = asked.map((p) => p.check);
+  const exchangeable = (options.reduction ?? true) ? orbits(system, checks) : [];
   if (!agenda.finished) {
-    const run: Run = { agenda, sliced, encoding, known, theory, options, open, deadline, reach, reasons };
+    const run: Run = {
+      agenda,
+      sliced,
+      encoding,
+      known,
+      theory,
+      orbits: exchangeable,
+      options,
+      open,
+      deadline,
+      reach,
+      reasons,
+    };
     const strategies = [attempt("bounded model checking", () => searchGoals(run))];
     if (method === "auto" || method === "k-induction") {
       strategies.push(attempt("k-induction", () => proveByInduction(run)));
@@ -365,7 +380,10 @@ export async function check(
     transitions: null,
     depth: reach.depth < 0 ? null : reach.depth,
     seconds: (Date.now() - started) / 1000,
-    reductions: (options.reduction ?? true) ? ["partial-order"] : [],
+    reductions: [
+      ...((options.reduction ?? true) ? ["partial-order"] : []),
+      ...(exchangeable.length > 0 ? ["symmetry"] : []),
+    ],
     cut: {},
     outcomes,
   };
@@ -427,6 +445,8 @@ interface Run {
   /** What the facts say of its states. */
   readonly known: Term;
   readonly theory: Theory;
+  /** Threads that can be exchanged without changing anything that is asked. */
+  readonly orbits: readonly Orbit[];
   readonly options: SmtOptions & Partial<SearchOptions>;
   readonly open: (purpose: string) => SolverSession;
   readonly deadline: number;
@@ -450,6 +470,7 @@ async function searchGoals(run: Run): Promise<void> {
   const search = new BoundedSearch(encoding, theory, open("bmc"), options, agenda.goals, [], {
     candidates: 0,
     reduction: options.reduction ?? true,
+    orbits: run.orbits,
     known: afterSteps(run),
   });
   try {
@@ -498,6 +519,7 @@ async function searchCandidates(run: Run): Promise<void> {
   const settings = {
     candidates: options.candidates ?? 64,
     reduction: options.reduction ?? true,
+    orbits: run.orbits,
     known: afterSteps(run),
   };
   const beyond = (depth: number): boolean => reach.diameter !== undefined && depth >= reach.diameter.depth;

@@ -160,6 +160,30 @@ export class Unrolling {
     return `(or ${instance(this.inOrder, k)} ${clash.join(" ")} false)`;
   }
 
+  /**
+   * Step k is no first step of a thread while one that it could be exchanged with, and that comes before it, has not
+   * moved either (symmetry reduction). Exchanging threads turns any path into one that keeps this rule, as long, and to a
+   * state that differs by the exchange alone. The order of independent steps is compatible with it: putting a step of
+   * an earlier thread first makes no first step too early.
+   */
+  inTurn(k: number, orbits: readonly (readonly number[])[]): { readonly lines: string; readonly holds: string } {
+    const { terms } = this.encoding;
+    const { who } = selectors(this.encoding);
+    const moves = (t: number, at: number): string =>
+      this.theory.print(terms.eq(who, terms.number(t)), (name) => `${name}@${at}`);
+    const lines: string[] = [];
+    const rules: string[] = [];
+    for (const orbit of orbits) {
+      for (const [i, t] of orbit.entries()) {
+        const before = k === 0 ? "false" : `(or ${quoted(`moved ${t}@${k - 1}`)} ${moves(t, k - 1)})`;
+        lines.push(`(define-fun ${quoted(`moved ${t}@${k}`)} () Bool ${before})`);
+        const earlier = orbit[i - 1];
+        if (earlier !== undefined) rules.push(`(=> ${moves(t, k)} ${quoted(`moved ${earlier}@${k}`)})`);
+      }
+    }
+    return { lines: lines.join("\n"), holds: rules.length === 0 ? "true" : `(and ${rules.join(" ")})` };
+  }
+
   /** A predicate of state k. */
   predicate(name: string, k: number): string {
     return quoted(`${name}@${k}`);

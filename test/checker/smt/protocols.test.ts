@@ -62,6 +62,19 @@ test.each([
   120_000,
 );
 
+test("identical threads: with and without symmetry the same verdicts and depths, and fewer orders to search", async () => {
+  const recorded = protocol.record({ variant: "v4.0", scenario: "set-status-vs-open", sizes: { openers: 2 } });
+  if (recorded === null) throw new Error("no such scenario");
+  const s = lower(recorded);
+  const asked = { properties: ["no-ebusy"], timeout: 60, depth: 11, method: "bmc", ...fast } as const;
+  const reduced = await check(s, asked);
+  const plain = await check(s, { ...asked, reduction: false });
+  expect([reduced.reductions, plain.reductions]).toEqual([["partial-order", "symmetry"], []]);
+  const violated = (e: typeof plain): string[] => e.outcomes.filter((o) => o.verdict === "violated").map(short);
+  expect(violated(reduced)).toEqual(["no-ebusy violated 11 true"]);
+  expect(violated(plain)).toEqual(violated(reduced));
+}, 120_000);
+
 const second = nativeSolver("cvc5") === undefined ? undefined : ({ solver: "native", command: "cvc5" } as const);
 (second === undefined ? test.skip : test)(
   "the proofs of loop-partscan are accepted by a second solver",
