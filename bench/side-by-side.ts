@@ -22,6 +22,7 @@ import {
 } from "./contender.ts";
 import { growthChart, type Series } from "./growth-chart.ts";
 import { canMeasure, installed } from "./measured-process.ts";
+import type { SearchRequest } from "./search.ts";
 
 const USAGE = `npm run bench -- [--large] [--runs N] [--only SECTION]... [--write]
   --large   also S8, 12 and 13 philosophers, more threads, and 8 openers in the models (half an hour)
@@ -319,39 +320,41 @@ class Bench {
     const place = this.#place;
     const rows: string[][] = [];
     const commands: Shown[] = [];
-    const add = (name: string, contender: Contender, model: SpinModel) => {
+    const add = (name: string, system: SearchRequest["system"], sizes: readonly number[], model: SpinModel) => {
       process.stderr.write(`${name}\n`);
       // More processes than SPIN's fairness has room for unless told.
       const room = "-DNFAIR=4";
       const contenders = [
-        contender,
+        lockstep(place, "Lockstep", { system, sizes, engine: "explicit" }),
         ...(this.#spin
-          ? [
-              spin(place, "SPIN", model, { cc: ["-O2", room], pan: FAIR }),
-              spin(place, "SPIN, no partial order", model, { cc: ["-O2", "-DNOREDUCE", room], pan: FAIR }),
-            ]
+          ? [spin(place, "SPIN, no partial order", model, { cc: ["-O2", "-DNOREDUCE", room], pan: FAIR })]
           : []),
+        lockstep(place, "Lockstep, symmetry and transactions", { system, sizes, engine: "reduced" }),
+        ...(this.#spin ? [spin(place, "SPIN, partial order", model, { cc: ["-O2", room], pan: FAIR })] : []),
       ];
       const results = this.#alternate(contenders);
       mustHaveOneVerdict(name, results);
       rows.push(...times(name, results));
       commands.push(...commandsOf(name, contenders));
     };
-    add(
-      "endless (5,4): lo_ctl_mutex is released again and again",
-      lockstep(place, "Lockstep", { system: "releasedAgain", sizes: [5, 4], engine: "explicit" }),
-      { model: "loop.pml", defines: ["N=5", "M=4", "ENDLESS", "RELEASED"], states: 200_000, depth: 1_000_000 },
-    );
-    add(
-      "S6: the ioctl finishes",
-      lockstep(place, "Lockstep", { system: "ioctlFinishes", sizes: [3, 2, 2], engine: "explicit" }),
-      { model: "loop.pml", defines: ["N=3", "M=2", "R=2", "FINISHES"], states: 1_200_000, depth: 10_000 },
-    );
-    add(
-      "10 asymmetric philosophers: somebody eats again and again",
-      lockstep(place, "Lockstep", { system: "asymmetricPhilosophers", sizes: [10], engine: "explicit" }),
-      { model: "philosophers.pml", defines: ["N=10", "ASYMMETRIC", "PROGRESS"], states: 200_000, depth: 1_000_000 },
-    );
+    add("endless (5,4): lo_ctl_mutex is released again and again", "releasedAgain", [5, 4], {
+      model: "loop.pml",
+      defines: ["N=5", "M=4", "ENDLESS", "RELEASED"],
+      states: 200_000,
+      depth: 1_000_000,
+    });
+    add("S6: the ioctl finishes", "ioctlFinishes", [3, 2, 2], {
+      model: "loop.pml",
+      defines: ["N=3", "M=2", "R=2", "FINISHES"],
+      states: 1_200_000,
+      depth: 10_000,
+    });
+    add("10 asymmetric philosophers: somebody eats again and again", "asymmetricPhilosophers", [10], {
+      model: "philosophers.pml",
+      defines: ["N=10", "ASYMMETRIC", "PROGRESS"],
+      states: 200_000,
+      depth: 1_000_000,
+    });
     const header = ["", "tool", "states", "CPU s of the search", "of ours", "MB", "source to verdict, s"];
     return section("Liveness under weak fairness", header, rows, commands);
   }

@@ -43,6 +43,30 @@ export function withTemporal(program: Program, seed: number, labels: readonly st
       strongThreads: below(4) === 0 ? [program.threads[0]!.name] : [],
       strongWaits: below(3) === 0 ? ["mutex"] : [],
     };
+    const [from, to] = labels;
+    if (i < 3 && from !== undefined && to !== undefined) {
+      // What is asked of a lock: whoever waits for it gets it, and it is free again and again.
+      const thread = program.threads[below(program.threads.length)]!.name;
+      const at = (label: string): Temporal => ({ t: "state", expr: { e: "at", thread, label } });
+      const free: Expr = { e: "bin", op: "==", a: { e: "load", v: "A" }, b: number(0) };
+      const freed: Temporal = { t: "always", a: { t: "eventually", a: { t: "state", expr: free } } };
+      return {
+        id: `temporal-${i}`,
+        check: {
+          c: "temporal",
+          formula: i === 2 ? freed : { t: "leads-to", a: at(from), b: at(to) },
+          fairness: {
+            threads: i === 2 ? "none" : "weak",
+            strongThreads: [],
+            strongWaits: i === 1 ? ["mutex"] : [],
+          },
+        },
+        kind: "starvation",
+        message: "m",
+        trigger: { marks: [], what: "-" },
+        site: program.properties[0]!.site,
+      };
+    }
     const moving = below(4) === 0 ? { moving: [program.threads[below(program.threads.length)]!.name] } : {};
     return {
       id: `temporal-${i}`,
@@ -91,7 +115,7 @@ export function randomLocks(seed: number): Program {
     const guard = chance(0.08) ? bin("&&", free(m), bin("==", load("x"), number(below(2)))) : free(m);
     const both = chance(0.06) ? bin("&&", guard, free(m === "A" ? "B" : "A")) : guard;
     const ways: Alternative[] = [{ when: both, body: [set(m, self)] }];
-    if (chance(0.1)) ways.push({ when: bin("==", load("y"), number(1)), body: [], name: "out" });
+    if (chance(0.25)) ways.push({ when: bin("==", load("y"), number(1)), body: [], name: "out" });
     if (chance(0.05)) ways.push({ body: [], optional: true, name: "gives up" });
     return step(ways, { wait: { on: m, kind: chance(0.8) ? "mutex" : "spinlock", holder: load(m) } });
   };

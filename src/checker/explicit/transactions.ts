@@ -341,9 +341,22 @@ export function conditionsOfFairness(
       if (owed !== 1) return guards;
       const terms = guards.flatMap(conjuncts);
       if (strictly(p, l) && terms.length > 1) return terms;
-      return terms.filter((term) => freeLoad(term) === undefined);
+      return terms.filter((term) => !isFixedLock(term));
     }),
   );
+}
+
+/** The condition is that a lock is free, and which lock that is does not change while the thread stands there. */
+function isFixedLock(e: SysExpr): boolean {
+  const index = freeLoad(e)?.i;
+  return freeLoad(e) !== undefined && (index === undefined || !readsShared(index));
+}
+
+function readsShared(e: SysExpr): boolean {
+  if (e.e === "load") return true;
+  if (e.e === "not" || e.e === "neg") return readsShared(e.a);
+  if (e.e === "bin") return readsShared(e.a) || readsShared(e.b);
+  return e.e === "ite" && [e.c, e.a, e.b].some(readsShared);
 }
 
 /**

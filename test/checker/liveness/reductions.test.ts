@@ -51,5 +51,5 @@ test("random protocols and questions: with reductions as without, and every lass
   }
 }, 600_000);
 
-const SEEDS = Number(process.env.LOCKSTEP_SEEDS ?? 100);
+const SEEDS = Number(process.env.LOCKSTEP_SEEDS ?? 60);
 const FIRST = Number(process.env.LOCKSTEP_FIRST ?? 1);
