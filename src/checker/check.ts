@@ -66,6 +66,8 @@ export interface CheckOptions {
   /** Engines that decide everything once more: where they finish too, they must agree. Default none. */
   readonly crossCheck?: readonly EngineName[];
   readonly reduction: boolean;
+  /** Explore the whole graph as well, and compare it with the reduced one. Default no. */
+  readonly verifyReductions?: boolean;
   /** Seconds for the run as a whole; Infinity for none. */
   readonly timeout: number;
   /** Bytes for the run as a whole; Infinity for none. */
@@ -201,6 +203,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     engine: options.engine,
     crossCheck: options.crossCheck ?? [],
     reduction: options.reduction,
+    verifyReductions: options.verifyReductions ?? false,
     deadline,
     memory: options.memory / lanes,
     workers: Math.max(1, Math.floor(options.workers / lanes)),

@@ -39,7 +39,7 @@ export function sideText({ exploration, outcome }: Side): string {
 
 /** Compares what two engines say about one property. Kinds of finding are not compared: a state can have several. */
 export function compareSides(a: Side, b: Side): Comparison {
-  if (a.exploration.engine === b.exploration.engine) {
+  if (a.exploration.engine === b.exploration.engine && a.exploration.method === b.exploration.method) {
     return { is: "open", why: `${a.exploration.engine} decided it itself` };
   }
   const [left, right] = [answerOf(a.outcome), answerOf(b.outcome)];

@@ -45,6 +45,8 @@ export interface ItemOptions {
   readonly engine: EngineName | "auto";
   /** Engines that decide everything once more, for comparison. */
   readonly crossCheck: readonly EngineName[];
+  /** Explore the whole graph as well, and compare it with the reduced one. */
+  readonly verifyReductions?: boolean;
   readonly reduction: boolean;
   /** Milliseconds since the epoch (every thread has the same clock); Infinity for none. */
   readonly deadline: number;
@@ -107,7 +109,14 @@ export async function runItem(
   try {
     const explorations = await explore(item.program, item.properties, options, progress, run);
     const outcomes = explorations.flatMap((e) => e.outcomes);
-    const others = await exploreAgain(item, options, progress, run);
+    const others = [...(await exploreAgain(item, options, progress, run))];
+    if (options.verifyReductions === true) {
+      const { whole, differences } = await exploreWhole(item, options, progress);
+      others.push(whole);
+      for (const what of differences) {
+        internal(where, `a reduced graph is not the whole one: ${what}`, { sides: [explorations, whole], program });
+      }
+    }
     const labels = await labelsOf(item, outcomes, options, progress, run);
     if (!options.reduction) {
       for (const other of others) {
@@ -223,7 +232,8 @@ async function explore(
   progress: (progress: Progress) => void,
   run: typeof runEngine,
 ): Promise<readonly Exploration[]> {
-  const search = searchOf(options.engine, properties, options, 1 + options.crossCheck.length, progress);
+  const others = options.crossCheck.length + (options.verifyReductions === true ? 1 : 0);
+  const search = searchOf(options.engine, properties, options, 1 + others, progress);
   if (options.engine === "auto") return await exploreWithBest(program, search);
   return [await run(options.engine, program, search)];
 }
@@ -238,10 +248,18 @@ async function exploreAgain(
   const explorations: Exploration[] = [];
   for (const [i, engine] of options.crossCheck.entries()) {
     const alone = { ...options, checkpoint: undefined };
-    const search = searchOf(engine, item.properties, alone, options.crossCheck.length - i, progress);
+    const toCome = options.crossCheck.length - i + (options.verifyReductions === true ? 1 : 0);
+    const search = searchOf(engine, item.properties, alone, toCome, progress);
     explorations.push(await run(engine, item.program, search));
   }
   return explorations;
+}
+
+async function exploreWhole(item: Item, options: ItemOptions, progress: (progress: Progress) => void) {
+  const { lower } = await import("../spec/lowering/lower.ts");
+  const { verifyReductions } = await import("./explicit/verify-reductions.ts");
+  const search = searchOf("explicit", item.properties, { ...options, checkpoint: undefined }, 1, progress);
+  return await verifyReductions(lower(item.program), search);
 }
 
 function crossCheckOf(exploration: Exploration, outcome: Outcome, comparison: Comparison): CrossCheck {

@@ -68,6 +68,10 @@ export const check: Command = {
       value: "ENGINE",
       what: "let this engine decide everything too; where both finish they must agree (repeatable)",
     },
+    "verify-reductions": {
+      type: "boolean",
+      what: "explore the whole graph too, and compare it with the reduced one state by state",
+    },
     shard: { type: "string", value: "I/N", what: "check part I of N" },
     checkpoint: { type: "string", value: "FILE", what: "keep a long search there, so that it can be resumed" },
     "checkpoint-interval": {
@@ -94,6 +98,7 @@ async function runCheck(args: Arguments): Promise<number> {
   const options: CheckOptions = {
     ...search,
     crossCheck,
+    verifyReductions: verifyReductionsOf(args, search.engine, search.reduction),
     ...(search.smt && { smt: { ...search.smt, certificates: proofs } }),
     coverage: args.flag("coverage"),
     shard: shardOf(args.text("shard")),
@@ -175,6 +180,18 @@ function refuseTemporal(plan: Plan, engine: EngineName, named: readonly string[]
     `the engine ${engine} decides no temporal property, and ${temporal.id} is one${strong ? ", under strong fairness" : ""}: ` +
       "leave --engine out, or use --engine explicit or symbolic",
   );
+}
+
+/** Whether the reduced graph is compared with the whole one: for that the explicit engine must have reduced it. */
+function verifyReductionsOf(args: Arguments, engine: EngineName | "auto", reduction: boolean): boolean {
+  if (!args.flag("verify-reductions")) return false;
+  if (!reduction) throw new UsageError("--verify-reductions has nothing to verify with --no-reduction; leave one out");
+  if (engine !== "auto" && engine !== "explicit") {
+    throw new UsageError(
+      `--verify-reductions has no effect on the engine ${engine}; it has one on explicit, and under auto`,
+    );
+  }
+  return true;
 }
 
 /** The engines that `--cross-check` names. */

@@ -193,8 +193,10 @@ function certificates(checked: readonly Checked[], context: ReportContext): stri
 function crossChecks(checked: readonly Checked[]): string[] {
   const lines: string[] = [];
   const all = checked.flatMap(({ result }) => (result.crossChecks ?? []).map((check) => ({ result, check })));
-  for (const engine of new Set(all.map((c) => c.check.engine))) {
-    const own = all.filter((c) => c.check.engine === engine);
+  const nameOf = ({ check }: (typeof all)[number]): string =>
+    check.method.endsWith("without reductions") ? `${check.engine} without reductions` : check.engine;
+  for (const engine of new Set(all.map(nameOf))) {
+    const own = all.filter((c) => nameOf(c) === engine);
     const open = own.filter((c) => !c.check.agrees);
     lines.push(`cross-check: ${engine} agrees on ${own.length - open.length} of ${own.length} verdicts`);
     for (const reason of new Set(open.map((c) => c.check.reason))) {

@@ -13,7 +13,7 @@ import { GROUP, generate, type Question } from "./codegen.ts";
 import { classifyDeadlock } from "./deadlock.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { type AskedOfRuns, askOfRuns, decideOnRuns, MOST_CONDITIONS, type RunVerdict } from "./fair-search.ts";
-import { initialState, layOut, pack } from "./layout.ts";
+import { initialState, type Layout, layOut, pack } from "./layout.ts";
 import { type ParallelPosition, ParallelSearch, type Tally } from "./parallel-search.ts";
 import type { Image, PartImage, PartPlan } from "./part.ts";
 import { askedOncePerOrbit, namesOf, type Reductions, reductionsFor } from "./reductions.ts";
@@ -92,7 +92,7 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
 }
 
 /** The properties, by the search that decides them. */
-function searches(system: TransitionSystem, options: SearchOptions): string[][] {
+export function searches(system: TransitionSystem, options: SearchOptions): string[][] {
   const asked = system.properties.filter((p) => options.properties.includes(p.id));
   const temporal = asked.filter((p) => p.check.c === "temporal");
   const others = asked.filter((p) => p.check.c !== "temporal");
@@ -129,8 +129,17 @@ export interface Plan {
   readonly slice?: number;
   /** Characters a branch of generated code may have before it becomes a function. */
   readonly branchText?: number;
+  /** Called when all has been explored by one thread; the search goes on even when all is decided. */
+  readonly inspect?: (found: Inspected) => void;
   /** With more than one worker: how the search is divided among them; absent: as is fast. */
   readonly division?: Partial<DivisionPlan>;
+}
+
+/** The states of a search that has ended. */
+export interface Inspected {
+  readonly search: Pick<SequentialSearch, "count" | "words" | "has">;
+  readonly layout: Layout;
+  readonly reductions: Reductions;
 }
 
 interface DivisionPlan {
@@ -252,6 +261,9 @@ class Run {
       const states = found.count + (errors > 0 ? 1 : 0);
       const transitions = found.transitions + errors;
       const outcomes = await this.#decide(stop);
+      if (stop === undefined && found === this.#sequential) {
+        this.#plan.inspect?.({ search: this.#sequential, layout: this.#layout, reductions: this.#reductions });
+      }
       return {
         engine: "explicit",
         method: "bfs",
@@ -286,7 +298,8 @@ class Run {
         return "memory";
       }
       if (search.levelComplete) {
-        if (this.#options.reduction && this.#allViolated()) return "decided";
+        const seeAll = !this.#options.reduction || this.#plan.inspect !== undefined;
+        if (!seeAll && this.#allViolated()) return "decided";
         if (search.count > this.#mostStates) return "states";
         search.nextLevel();
       }

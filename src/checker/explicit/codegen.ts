@@ -99,6 +99,8 @@ export interface Search {
   bind(tables: Tables): void;
   /** Inserts a packed state; its number, or the number it has. */
   root(words: Int32Array): number;
+  /** The number of a packed state, or of one that renamings make of it; -1 if it was not found. */
+  find(words: Int32Array): number;
   /** Expands up to `states` states of the current level; true unless out of memory. */
   run(states: number): boolean;
   next(): number;
@@ -522,10 +524,11 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
         .join()}];}`,
       `function live(g){switch(g){${groupList.map((g) => `case ${g}:return L${g};`).join("")}}return 0;}`,
       `function gather(c){gathered=fire(gathered,c);return gathered>=${burst};}`,
+      `function find(w){for(let k=0;k<${W};k++)B[k]=w[k];lookup(${stride});return R[0];}`,
       `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
       "const blocked=blockedHere;",
     );
-    own = "root,run,edges,live,liveIn,inside,noteInside(){noting=true;},kept:()=>kept,movers";
+    own = "root,find,run,edges,live,liveIn,inside,noteInside(){noting=true;},kept:()=>kept,movers";
   } else {
     out.push(
       "function expandPart(successors){let left=successors;while(left>0&&next<levelEnd){" +

@@ -140,6 +140,11 @@ export class SequentialSearch implements Discovery {
     return this.#store.states.subarray(state * words, (state + 1) * words);
   }
 
+  /** Whether a state was found, or one that renamings make of it. */
+  has(words: Int32Array): boolean {
+    return this.#search.find(words) >= 0;
+  }
+
   values(state: number): StateValues {
     return unpack(this.#layout, this.#store.states, state * this.#layout.words);
   }

@@ -16,52 +16,14 @@ import {
   variable,
 } from "../../../bench/loop-system.ts";
 import { check, explore } from "../../../src/checker/explicit/check.ts";
-import { evaluate } from "../../../src/checker/explicit/evaluate.ts";
 import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
 import type { SysLocation, SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";
+import { compareOutcomes, everything } from "./compare-outcomes.ts";
 import { follow, PlainSearch } from "./plain-search.ts";
-import { randomProtocol, randomSystem } from "./random-system.ts";
-
-function everything(system: TransitionSystem): SearchOptions {
-  return {
-    properties: system.properties.map((p) => p.id),
-    reduction: false,
-    timeout: Number.POSITIVE_INFINITY,
-    memory: Number.POSITIVE_INFINITY,
-    workers: 1,
-  };
-}
+import { randomSystem } from "./random-system.ts";
 
 function run(system: TransitionSystem, options: Partial<SearchOptions> = {}): Promise<Exploration> {
   return check(system, { ...everything(system), ...options });
-}
-
-/** Compares the outcomes with what plain enumeration says; schedules need not be shortest with `longer`. */
-function compareOutcomes(system: TransitionSystem, plain: PlainSearch, result: Exploration, longer = false): void {
-  for (const outcome of result.outcomes) {
-    const property = system.properties.find((p) => p.id === outcome.property)!;
-    const truth = plain.truth(property);
-    expect([outcome.property, outcome.verdict]).toEqual([property.id, truth.verdict]);
-    if (outcome.verdict !== "violated") continue;
-    expect(outcome.depthExact).toBe(true);
-    if (longer) expect(outcome.schedule.steps.length).toBeGreaterThanOrEqual(truth.depth!);
-    else {
-      expect([outcome.property, outcome.schedule.steps.length]).toEqual([property.id, truth.depth]);
-      expect([...truth.kinds!]).toContain(outcome.finding.kind);
-    }
-    const reached = follow(system, outcome.schedule.steps);
-    expect(reached).toBeDefined();
-    if (property.check.c === "findings") {
-      expect(reached!.last!.findings.map((f) => system.findings[f]!.kind)).toContain(outcome.finding.kind);
-      continue;
-    }
-    const node = plain.nodes[plain.find(reached!.state!)!]!;
-    if (!longer) expect(node.depth).toBe(truth.depth);
-    if (property.check.c === "deadlock") expect(plain.blocked(node, outcome.finding.thread!)).toBe(true);
-    else if (property.check.c !== "temporal") {
-      expect(evaluate(property.check.expr, node.state, -1)).toBe(0);
-    }
-  }
 }
 
 /** Compares an exploration of the full graph with what plain enumeration says. */
@@ -105,84 +67,6 @@ describe("the explicit engine", () => {
     }
     for (const id of ["errors", "ebusy", "invariant", "rest", "again", "there", "deadlock"]) {
       for (const verdict of ["holds", "violated", "vacuous"]) {
-        expect([`${id} ${verdict}`, verdicts[`${id} ${verdict}`]! > 0]).toEqual([`${id} ${verdict}`, true]);
-      }
-    }
-  }, 120_000);
-
-  test("agrees with the unreduced graph when it reduces", async () => {
-    let smaller = 0;
-    const verdicts: Record<string, number> = {};
-    for (let seed = 1; seed <= 500; seed++) {
-      const system = randomSystem(seed, true);
-      const plain = new PlainSearch(system, 250);
-      if (!plain.complete) continue;
-      try {
-        // All properties in one search, and one for itself, whose symmetry may be larger.
-        const one = system.properties[seed % system.properties.length]!.id;
-        for (const properties of [system.properties.map((p) => p.id), [one]]) {
-          const result = await run(system, { reduction: true, properties });
-          compareOutcomes(system, plain, result);
-          expect(result.states).toBeLessThanOrEqual(plain.states);
-          if (!result.complete || !result.reductions.includes("symmetry") || result.states === plain.states) continue;
-          smaller++;
-          for (const { property, verdict } of result.outcomes) {
-            verdicts[`${property} ${verdict}`] = (verdicts[`${property} ${verdict}`] ?? 0) + 1;
-          }
-        }
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${(error as Error).message}`);
-      }
-    }
-    expect(smaller).toBeGreaterThan(100);
-    for (const id of ["errors", "ebusy", "invariant", "rest", "again", "there", "deadlock"]) {
-      for (const verdict of ["holds", "violated"]) {
-        expect([`${id} ${verdict}`, verdicts[`${id} ${verdict}`]! > 0]).toEqual([`${id} ${verdict}`, true]);
-      }
-    }
-  }, 120_000);
-
-  test("agrees with the unreduced graph when it fuses transactions", async () => {
-    let smaller = 0;
-    let without = 0;
-    let shorter = 0;
-    const verdicts: Record<string, number> = {};
-    for (let seed = 1; seed <= 400; seed++) {
-      const system = randomProtocol(seed);
-      const plain = new PlainSearch(system, 250);
-      if (!plain.complete) continue;
-      try {
-        const one = system.properties[seed % system.properties.length]!.id;
-        for (const properties of [system.properties.map((p) => p.id), [one]]) {
-          const options = { ...everything(system), reduction: true, properties };
-          const result = await explore(system, options, { transactions: true });
-          compareOutcomes(system, plain, result, true);
-          if (!result.reductions.includes("transactions")) {
-            without++;
-            continue;
-          }
-          // What the user sees has the shortest schedules again.
-          const seen = await check(system, options);
-          compareOutcomes(system, plain, seen);
-          if (!result.complete || result.states === plain.states) continue;
-          smaller++;
-          for (const outcome of result.outcomes) {
-            const key = `${outcome.property} ${outcome.verdict}`;
-            verdicts[key] = (verdicts[key] ?? 0) + 1;
-            const again = seen.outcomes.find((o) => o.property === outcome.property)!;
-            if (outcome.verdict !== "violated" || again.verdict !== "violated") continue;
-            if (again.schedule.steps.length < outcome.schedule.steps.length) shorter++;
-          }
-        }
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${(error as Error).message}`);
-      }
-    }
-    expect(smaller).toBeGreaterThan(200);
-    expect(without).toBeGreaterThan(10);
-    expect(shorter).toBeGreaterThan(4);
-    for (const id of ["errors", "ebusy", "invariant", "rest", "again", "deadlock"]) {
-      for (const verdict of ["holds", "violated"]) {
         expect([`${id} ${verdict}`, verdicts[`${id} ${verdict}`]! > 0]).toEqual([`${id} ${verdict}`, true]);
       }
     }

@@ -399,11 +399,13 @@ export function randomProtocol(seed: number): TransitionSystem {
  * Threads that do under locks what the kernel does: nested locks, trylocks under another lock and without, questions
  * who owns what, counters that free what they count, waits that may be given up, handlers that keep a task off its CPU;
  * mostly in order, so that whole critical sections become transactions, and sometimes with a step out of place.
+ *
+ * @param symmetric Threads are identical, and no property names one of them.
  */
-export function randomLocking(seed: number): TransitionSystem {
+export function randomLocking(seed: number, symmetric = false): TransitionSystem {
   const r = new Random(seed);
-  const identical = r.chance(50);
-  const handler = r.chance(15);
+  const identical = symmetric || r.chance(50);
+  const handler = !symmetric && r.chance(15);
   const tasks = handler ? 2 : r.between(2, 3);
   const threadCount = tasks + (handler ? 1 : 0);
   const scalar = { length: 1, observer: false, index: "none" as const };
@@ -600,10 +602,11 @@ export function randomLocking(seed: number): TransitionSystem {
         .map((_, k) => here(k))
         .reduce((a, b) => bin("||", a, b));
     const place = { e: "pc" as const, locations: [r.between(1, 3), 4] };
-    if (r.chance(12)) return { e: "not", a: { ...place, t } };
+    if (!symmetric && r.chance(12)) return { e: "not", a: { ...place, t } };
     if (r.chance(12)) return { e: "not", a: both((k) => ({ ...place, t: k })) };
-    if (r.chance(10)) return bin("==", { e: "local", l: 0, t }, num(0));
-    return bin(r.pick(["==", "!=", "<="]), load(r.pick([lockA, x, y, x, count, alive])), num(r.between(0, 2)));
+    if (!symmetric && r.chance(10)) return bin("==", { e: "local", l: 0, t }, num(0));
+    const seen = r.pick([lockA, x, y, x, count, alive]);
+    return bin(r.pick(["==", "!=", "<="]), load(seen), num(symmetric && seen === lockA ? 0 : r.between(0, 2)));
   };
   const checks: Record<string, SysProperty["check"]> = {
     deadlock: { c: "deadlock" },
