@@ -49,9 +49,7 @@ export function reductionsFor(
 ): Reductions {
   const checks = properties.flatMap((p) => asInvariants(p.check));
   const fairness = properties.flatMap((p) => (p.check.c === "temporal" ? [p.check] : []));
-  // Fair runs are looked for with the threads of a state in one word.
-  const symmetric = wished.symmetry && (fairness.length === 0 || system.threads.length <= GROUP);
-  const found = symmetric ? orbits(system, checks, (a, b) => fairness.every((check) => alike(check, a, b))) : [];
+  const found = wished.symmetry ? orbits(system, checks, (a, b) => fairness.every((check) => alike(check, a, b))) : [];
   // Who can still move is kept in words of so many threads, and renamed within each.
   const lookedBack = properties.some((p) => p.check.c === "deadlock" || p.check.c === "stays-possible");
   const classes = lookedBack ? withinGroups(found) : found;
@@ -124,7 +122,7 @@ function alike(check: TemporalCheck, a: number, b: number): boolean {
 /** The property asked of one member of each orbit only, where it is asked of several: what holds of one holds of all. */
 export function askedOncePerOrbit(system: TransitionSystem, property: SysProperty): SysProperty {
   const { check } = property;
-  if (check.c !== "temporal" || check.also === undefined || system.threads.length > GROUP) return property;
+  if (check.c !== "temporal" || check.also === undefined) return property;
   const { formula, moving: _, also, ...rest } = check;
   const free: TemporalCheck = { ...rest, formula };
   const classes = orbits(system, [], (a, b) => alike(free, a, b));

@@ -4,15 +4,20 @@ import { check } from "../../../src/checker/explicit/check.ts";
 import { replay } from "../../../src/checker/reference/index.ts";
 import {
   at,
+  atomically,
+  bool,
+  Choose,
   deadlock,
   ended,
   eventually,
   type FairnessOptions,
   Forever,
   global,
+  If,
   int,
   invariant,
   Label,
+  local,
   mutex,
   mutex_lock,
   mutex_unlock,
@@ -120,6 +125,13 @@ describe("reductions", () => {
     ]);
   });
 
+  test("for more threads than a word has bits", async () => {
+    const many = record(() => [user(34, 1)], [served("each", "user", { strongWaits: ["mutex"] })]);
+    const e = await check(lower(many), { ...OPTIONS, properties: ["each"] });
+    expect(e).toMatchObject({ reductions: ["symmetry", "transactions"], outcomes: [{ verdict: "holds" }] });
+    expect(e.states).toBeLessThan(1000);
+  });
+
   test("without them everything is one search of the exact graph", async () => {
     const e = await check(lower(program), { ...OPTIONS, properties, reduction: false });
     const alone = await check(lower(program), { ...OPTIONS, properties: ["deadlock"], reduction: false });
@@ -130,6 +142,61 @@ describe("reductions", () => {
     expect(e.reductions).toEqual([]);
     expect(e.outcomes.every((o) => o.reductions === undefined)).toBe(true);
     expect(e.outcomes.map((o) => o.verdict)).toEqual(["holds", "holds", "holds", "violated", "holds"]);
+  });
+
+  test("who is where is followed through renamings", async () => {
+    // In the order of their places, one that goes round passes one that stays: by places alone, everybody moves.
+    const raised = global("raised", plain(int(0, 1)));
+    // Seen by all, so that no step of a round is part of the one before it.
+    const bit = global("bit", plain(int(0, 1)));
+    const either = (first: boolean) =>
+      thread(
+        "either",
+        () => {
+          const lowers = { name: "lowers", body: () => write(raised, 0) };
+          const rests = {
+            name: "rests",
+            body: () => {
+              write(bit, 1);
+              write(bit, 0);
+              write(bit, 1);
+            },
+          };
+          Forever(() => {
+            const up = local("up", bool, false);
+            atomically("choose", () =>
+              Choose(
+                {
+                  name: "raises",
+                  body: () => {
+                    up.set(true);
+                    write(raised, 1);
+                  },
+                },
+                { name: "rests", body: () => up.set(false) },
+              ),
+            );
+            if (first) If(up.value, lowers.body, rests.body);
+            else If(up.value.not(), rests.body, lowers.body);
+          });
+        },
+        { count: 3 },
+      );
+    const lowered = (id: string, fairness: FairnessOptions) =>
+      starvation(
+        id,
+        own,
+        () => raised.now.eq(1),
+        () => raised.now.eq(0),
+        fairness,
+      );
+    const asked = [lowered("weak", {}), lowered("none", { threads: "none" })];
+    for (const first of [true, false]) {
+      const system = lower(record(() => [either(first)], asked));
+      const e = await check(system, { ...OPTIONS, properties: ["weak", "none"] });
+      expect(e.reductions).toContain("symmetry");
+      expect(e.outcomes.map((o) => o.verdict)).toEqual(["holds", "violated"]);
+    }
   });
 
   test("a run that breaks it but does not fit is not shown, and another engine is asked", async () => {
