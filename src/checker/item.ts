@@ -211,7 +211,8 @@ function searchOf(
 ): SearchOptions {
   const { reduction, memory, workers, checkpoint } = options;
   const left = secondsLeft(options) / toCome;
-  const endless = engine === "smt" && left === Number.POSITIVE_INFINITY;
+  // A resource limit ends each query, and with it the search, on every machine at the same place.
+  const endless = engine === "smt" && left === Number.POSITIVE_INFINITY && options.smt?.rlimit === undefined;
   return {
     properties,
     reduction,

@@ -97,14 +97,21 @@ export interface SearchOptions {
   readonly progress?: (p: Progress) => void;
 }
 
+export const SMT_METHODS = ["auto", "bmc", "k-induction", "spacer"] as const;
+export type SmtMethod = (typeof SMT_METHODS)[number];
+
 /** Wishes about SMT solvers and what is done with them. */
 export interface SolverOptions {
   /** Default `wasm`, the built-in one. */
   readonly solver?: "wasm" | "native";
   /** The native program: a name on PATH or a file; default z3, else cvc5. */
   readonly command?: string;
+  /** Default `auto`: all of them. Bounded search always runs. */
+  readonly method?: SmtMethod;
   /** Greatest number of steps of bounded search; default 100. */
   readonly depth?: number;
+  /** The solver's resource units for each query, which unlike time are the same on every machine; default none. */
+  readonly rlimit?: number;
   /** Folder that gets every query as an SMT-LIB file. */
   readonly keep?: string;
   /** Folder for the invariants of proofs, as SMT-LIB files that any solver can check; absent: they are not kept. */

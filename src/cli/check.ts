@@ -7,7 +7,7 @@ import { assertWritable } from "../checker/explicit/checkpoint.ts";
 import { CheckpointError } from "../checker/explicit/checkpoint-error.ts";
 import { itemName } from "../checker/item.ts";
 import { exitStatus } from "../checker/result.ts";
-import type { CheckpointOptions } from "../checker/verdict.ts";
+import { type CheckpointOptions, SMT_METHODS } from "../checker/verdict.ts";
 import { displayPath } from "../load/source-position.ts";
 import { coverageText } from "../report/coverage.ts";
 import type { ReportContext, Reporter } from "../report/reporter.ts";
@@ -43,6 +43,8 @@ export const SEARCH_OPTIONS: OptionSpecs = {
   "no-reduction": { type: "boolean", what: "build and count the exact graph, even after a violation" },
   smt: { ...SMT_OPTION, what: `engine smt: ${SMT_OPTION.what}` },
   depth: { type: "string", value: "N", what: "engine smt: steps of bounded search at most; default: 100" },
+  method: { type: "string", value: "NAME", what: `engine smt: ${SMT_METHODS.join(", ")}` },
+  rlimit: { type: "string", value: "N", what: "engine smt: resource units of the solver for each query, not time" },
   "keep-smt": { type: "string", value: "DIR", what: "engine smt: keep every query there, as an SMT-LIB file" },
 };
 

@@ -1,7 +1,7 @@
 /** The options that choose an SMT solver, for every command that has one. */
 import type { EngineName } from "../checker/engine.ts";
 import { nativeSolver, unusable } from "../checker/smt/solver.ts";
-import type { SolverOptions } from "../checker/verdict.ts";
+import { SMT_METHODS, type SolverOptions } from "../checker/verdict.ts";
 import type { Arguments, OptionSpec } from "./command.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -27,21 +27,27 @@ export function solverChoice(args: Arguments): Pick<SolverOptions, "solver" | "c
 /** The options of the SMT engine; undefined where it is not among those that run, which refuse them. */
 export function solverOptions(args: Arguments, engines: readonly (EngineName | "auto")[]): SolverOptions | undefined {
   if (!engines.includes("smt")) {
-    for (const option of ["smt", "depth", "keep-smt", "proofs"]) {
+    for (const option of ["smt", "depth", "method", "rlimit", "keep-smt", "proofs"]) {
       if (args.has(option)) throw new UsageError(`--${option} has an effect only on the SMT engine: add --engine smt`);
     }
     return undefined;
   }
   const choice = solverChoice(args);
-  const native = choice.solver === "native" && /z3[^/]*$/.test(nativeSolver(choice.command) ?? "");
+  const other = choice.solver === "native" && !/z3[^/]*$/.test(nativeSolver(choice.command) ?? "");
   const alone = engines.every((e) => e === "smt" || e === "reference");
-  if (args.has("memory") && alone && !native) {
-    throw new UsageError(
-      "--memory has an effect on the engine smt only with a native z3 (--smt z3); the built-in solver has 2 GiB",
-    );
+  if (args.has("memory") && alone && other) {
+    throw new UsageError("--memory has an effect on the engine smt only where the solver is z3 (--smt wasm or z3)");
   }
   const keep = args.text("keep-smt");
   if (keep === "") throw new UsageError("--keep-smt needs the name of a directory");
   const depth = args.number("depth", "a whole number of steps above 0", true);
-  return { ...choice, ...(depth !== undefined && { depth }), ...(keep !== undefined && { keep }) };
+  const method = args.choice("method", SMT_METHODS);
+  const rlimit = args.number("rlimit", "a whole number of resource units above 0", true);
+  return {
+    ...choice,
+    ...(method !== undefined && { method }),
+    ...(depth !== undefined && { depth }),
+    ...(rlimit !== undefined && { rlimit }),
+    ...(keep !== undefined && { keep }),
+  };
 }

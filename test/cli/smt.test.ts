@@ -107,17 +107,25 @@ test.each([
   [["--smt", "native"], "add --engine smt"],
   [["--engine", "explicit", "--depth", "5"], "--depth has an effect only on the SMT engine"],
   [["--engine", "smt", "--no-reduction"], "--no-reduction has no effect on the engine smt"],
-  [["--engine", "smt", "--memory", "100"], "--memory has an effect on the engine smt only with a native z3"],
   [["--engine", "smt", "--smt", "yices"], "expected wasm, native, z3, cvc5"],
   [["--engine", "smt", "--smt", "./no/z3"], "the SMT solver ./no/z3 cannot be run: install it"],
   [["--cross-check", "yices"], "--cross-check yices: there are explicit, symbolic, smt, reference"],
   [["--cross-check", "smt", "--engine", "smt"], "the same engine decides already"],
   [["--cross-check", "symbolic", "--cross-check", "symbolic"], "--cross-check symbolic is given twice"],
   [["--cross-check", "symbolic", "--smt", "native"], "add --engine smt"],
+  [["--method", "bmc"], "--method has an effect only on the SMT engine"],
+  [["--engine", "smt", "--method", "ic3"], "--method ic3 does not exist; there are auto, bmc"],
+  [["--engine", "smt", "--rlimit", "0"], "expected a whole number of resource units above 0"],
   [["--engine", "smt", "--depth", "0"], "expected a whole number of steps above 0"],
 ])("refused: %j", (args, message) => {
   const run = lockstep("check", ABBA, ...args);
   expect([run.status, run.stderr]).toEqual([2, expect.stringContaining(message)]);
+});
+
+test("a memory limit that the solver knows nothing of is refused", () => {
+  const solver = fake("yices", "exit 0");
+  const run = lockstep("check", ABBA, "--engine", "smt", "--smt", solver, "--memory", "100");
+  expect([run.status, run.stderr]).toEqual([2, expect.stringContaining("only where the solver is z3")]);
 });
 
 test("a native solver that is too old is named with what to install", () => {

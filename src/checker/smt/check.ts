@@ -10,7 +10,7 @@
  */
 import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import { type Orbit, orbits } from "../explicit/symmetry.ts";
-import type { Enough, Exploration, Outcome, SearchOptions } from "../verdict.ts";
+import type { Enough, Exploration, Outcome, SearchOptions, SmtMethod } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
 import { type Proof, writeCertificate } from "./certificate.ts";
 import type { Encoding } from "./encode.ts";
@@ -34,7 +34,7 @@ import { bitVectors, integers, type Theory } from "./theory.ts";
 
 export interface SmtOptions extends SolverChoice {
   /** Default `auto`: all three. Bounded model checking always runs, the others prove. */
-  readonly method?: "auto" | "bmc" | "k-induction" | "spacer";
+  readonly method?: SmtMethod;
   /** Greatest number of steps of bounded model checking; default 100. */
   readonly depth?: number;
   /** Candidates judged for each question and depth; default 64. */
@@ -292,7 +292,7 @@ function isError(leaf: object): boolean {
 
 /**
  * Decides the properties named in `options`. The strategies run side by side, each in a solver of its own (two to four
- * processes or worker threads), and stop when everything asked is decided or the time is up. Throws nothing for what a
+ * processes or worker threads; with a resource limit one after the other), and stop when everything asked is decided or the time is up. Throws nothing for what a
  * solver does: a solver that is missing, fails, gives up or is too slow leaves properties inconclusive, with the reason.
  * Of the SearchOptions it knows `properties`, `timeout`, `progress`, `reduction` (partial order and symmetry, which
  * change no verdict and no depth) and `memory` (native z3 alone).
@@ -355,15 +355,19 @@ export async function check(
       reach,
       reasons,
     };
-    const strategies = [attempt("bounded model checking", () => searchGoals(run))];
+    const strategies = [() => attempt("bounded model checking", () => searchGoals(run))];
     if (method === "auto" || method === "k-induction") {
-      strategies.push(attempt("k-induction", () => proveByInduction(run)));
+      strategies.push(() => attempt("k-induction", () => proveByInduction(run)));
     }
-    if (agenda.questions.length > 0) strategies.push(attempt("candidates", () => searchCandidates(run)));
-    if (method === "auto" || method === "spacer") strategies.push(attempt("spacer", () => proveByInvariants(run)));
+    if (agenda.questions.length > 0) strategies.push(() => attempt("candidates", () => searchCandidates(run)));
+    if (method === "auto" || method === "spacer") {
+      strategies.push(() => attempt("spacer", () => proveByInvariants(run)));
+    }
     const patience = options.enough && endOfPatience(options.enough, reach, agenda, () => closeAll(OUT_OF_PATIENCE));
     try {
-      await Promise.all(strategies);
+      // Side by side, what one of them is asked depends on how far another one is: on time, that is.
+      if (options.rlimit === undefined) await Promise.all(strategies.map((strategy) => strategy()));
+      else for (const strategy of strategies) if (!agenda.finished) await strategy();
     } finally {
       patience?.();
       closeAll();

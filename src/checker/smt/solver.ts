@@ -179,13 +179,25 @@ class Question {
   }
 }
 
-function openWasm(choice: SolverChoice, purpose: string): SolverSession {
+/** Bytes of the memory of z3-solver, fixed when it was compiled. */
+const WASM_MEMORY = 2 ** 31;
+
+const mebibytes = (bytes: number): number => Math.max(16, Math.floor(bytes / 2 ** 20));
+
+function openWasm(choice: SolverChoice, purpose: string, memory: number): SolverSession {
   const log = transcript(choice, purpose);
+  const limited = memory < WASM_MEMORY;
+  let first = limited ? `(set-option :memory_max_size ${mebibytes(memory)})\n` : "";
   const worker = new Worker(WORKER, { stdout: true, stderr: true });
   const question = new Question(() => void worker.terminate());
   const explain = (failure: string): SolverFailure =>
     MEMORY.test(failure)
-      ? new SolverFailure("memory", "z3-solver ran out of its 2 GiB of memory; a native z3 has no such limit")
+      ? new SolverFailure(
+          "memory",
+          limited
+            ? `z3-solver ran out of the ${mebibytes(memory)} MiB of memory it was given`
+            : "z3-solver ran out of its 2 GiB of memory; a native z3 has no such limit",
+        )
       : new SolverFailure("crash", `z3-solver crashed: ${failure.slice(0, 300)}`);
   worker.on("message", (answer: Z3Answer) => {
     if ("output" in answer) question.answer(answer.output);
@@ -196,7 +208,9 @@ function openWasm(choice: SolverChoice, purpose: string): SolverSession {
   return {
     name: "z3 (z3-solver, WebAssembly)",
     family: "z3",
-    run: (script, deadline) => {
+    run: (commands, deadline) => {
+      const script = first + commands;
+      first = "";
       log(script);
       return question.ask(() => worker.postMessage(script), deadline);
     },
@@ -213,7 +227,7 @@ function openNative(choice: SolverChoice, purpose: string, memory: number): Solv
   const args: string[] = [];
   if (family === "z3") {
     args.push("-in", "-smt2");
-    if (Number.isFinite(memory)) args.push(`-memory:${Math.max(16, Math.floor(memory / 2 ** 20))}`);
+    if (Number.isFinite(memory)) args.push(`-memory:${mebibytes(memory)}`);
   } else if (family === "cvc5") {
     args.push("--lang=smt2", "--incremental", "--produce-models");
     if (choice.rlimit !== undefined) args.push(`--rlimit-per=${choice.rlimit}`);
@@ -265,11 +279,11 @@ function openNative(choice: SolverChoice, purpose: string, memory: number): Solv
 }
 
 /**
- * Starts a solver. `purpose` names its file under `keep`; `memory` (bytes) limits native z3.
+ * Starts a solver. `purpose` names its file under `keep`; `memory` (bytes) limits z3, native or not.
  * @throws SolverFailure (`missing`) when the native solver is not installed, saying what to install.
  */
 export function openSolver(choice: SolverChoice, purpose: string, memory = Number.POSITIVE_INFINITY): SolverSession {
-  return choice.solver === "native" ? openNative(choice, purpose, memory) : openWasm(choice, purpose);
+  return choice.solver === "native" ? openNative(choice, purpose, memory) : openWasm(choice, purpose, memory);
 }
 
 /** Options that come first in a session; the rlimit is per check. */

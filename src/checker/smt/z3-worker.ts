@@ -4,6 +4,7 @@
  *
  * Speaks SMT-LIB text: each message is a script, each answer what Z3 printed.
  */
+import fs from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { init } from "z3-solver";
 
@@ -17,8 +18,20 @@ interface Emscripten {
   ccall(name: string, result: "string", types: readonly "number"[], args: readonly number[]): string;
 }
 
+/** How Z3 ends where it is out of memory by its own count; the rest of its exit codes mean a crash. */
+const OUT_OF_MEMORY = 101;
+
+/** Emscripten throws an Error where it aborts, and an object with a status where the program exits. */
+function describe(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("status" in error)) return String(error);
+  return error.status === OUT_OF_MEMORY ? "out of memory" : `exit with status ${error.status}`;
+}
+
 const port = parentPort;
 if (port === null) throw new Error("this file is a worker thread");
+// Emscripten writes remarks about its own end straight to the terminal; what matters of them is in the failure.
+const write = fs.writeSync as (file: number, ...rest: unknown[]) => number;
+fs.writeSync = ((file: number, ...rest: unknown[]) => (file === 2 ? 0 : write(file, ...rest))) as typeof fs.writeSync;
 const { Z3, em } = await init();
 const module = em as Emscripten;
 const context = Z3.mk_context(Z3.mk_config());
@@ -34,7 +47,7 @@ port.on("message", (script: string) => {
     module._free(address);
     answer = { output };
   } catch (error) {
-    answer = { failure: String(error) };
+    answer = { failure: describe(error) };
   }
   port.postMessage(answer);
 });

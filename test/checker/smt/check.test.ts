@@ -2,12 +2,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jest } from "@jest/globals";
+import { explore } from "../../../src/checker/reference/index.ts";
 import { certify } from "../../../src/checker/smt/certificate.ts";
 import { check, type SmtOptions } from "../../../src/checker/smt/check.ts";
 import { edges, replay } from "../../../src/checker/smt/concrete.ts";
 import { nativeSolver } from "../../../src/checker/smt/solver.ts";
 import type { Exploration, Outcome } from "../../../src/checker/verdict.ts";
+import { lower } from "../../../src/spec/lowering/lower.ts";
+import { ModelError } from "../../../src/spec/model-error.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
+import { randomProgram } from "../../random-program.ts";
 import { bruteForce } from "./brute-force.ts";
 import {
   act,
@@ -316,6 +320,51 @@ describe("agreement with plain enumeration", () => {
   });
 });
 
+test("identical threads: the verdicts and depths of the reference interpreter on random protocols", async () => {
+  const wrong: string[] = [];
+  let compared = 0;
+  let violated = 0;
+  for (let seed = 1; compared < (hasZ3 ? 12 : 2); seed++) {
+    const program = randomProgram(seed, { identical: true });
+    const properties = program.properties.map((p) => p.id);
+    let expected: Exploration;
+    try {
+      expected = explore(program, { properties, maxStates: 3000 });
+    } catch (error) {
+      if (error instanceof ModelError) continue;
+      throw error;
+    }
+    if (!expected.complete) continue;
+    const e = await run(lower(program), { method: "bmc", depth: 8, timeout: 4 });
+    if (!e.reductions.includes("symmetry")) continue;
+    compared++;
+    for (const o of e.outcomes) {
+      const want = expected.outcomes.find((other) => other.property === o.property);
+      const depth = want?.verdict === "violated" ? want.schedule.steps.length : Number.POSITIVE_INFINITY;
+      if (o.verdict === "inconclusive") {
+        // What is left open must not have been within the depth searched.
+        const searched = e.outcomes.every((x) => x.verdict !== "inconclusive" || !x.reason.includes("in time"));
+        const candidates = ["deadlock", "stays-possible"].includes(
+          program.properties.find((p) => p.id === o.property)?.check.c ?? "",
+        );
+        if (want?.verdict === "violated" && searched && !candidates && depth <= (e.depth ?? -1)) {
+          wrong.push(`seed ${seed}, ${o.property}: open, but violated in ${depth}`);
+        }
+        continue;
+      }
+      if (o.verdict !== want?.verdict)
+        wrong.push(`seed ${seed}, ${o.property}: ${short(o)}, expected ${want?.verdict}`);
+      if (o.verdict !== "violated") continue;
+      violated++;
+      if (o.depthExact ? o.schedule.steps.length !== depth : o.schedule.steps.length < depth) {
+        wrong.push(`seed ${seed}, ${o.property}: ${short(o)}, expected ${depth}`);
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(violated).toBeGreaterThan(compared / 2);
+});
+
 describe("solvers", () => {
   const slow = philosophers(7, true);
 
@@ -334,6 +383,36 @@ describe("solvers", () => {
     expect(outcome(e, "deadlock")).toMatchObject({
       verdict: "inconclusive",
       reason: expect.stringMatching(/unknown|resource|cancel/),
+    });
+  });
+
+  test("with a resource limit a run ends at the same place every time, whatever else the machine does", async () => {
+    const limited = () => run(slow, { method: "bmc", rlimit: 5_000, timeout: Number.POSITIVE_INFINITY });
+    const first = await limited();
+    expect(first.outcomes.some((o) => o.verdict === "inconclusive")).toBe(true);
+    const again = await limited();
+    expect({ ...again, seconds: 0 }).toEqual({ ...first, seconds: 0 });
+  });
+
+  test("the built-in solver out of memory is inconclusive, with the reason and the depth reached", async () => {
+    // Products of wide numbers, which bounded search turns into gates, more and more of them.
+    const most = 2 ** 31 - 1;
+    const square = bin("+", bin("*", load(0), load(1)), num(7));
+    const e = await check(
+      systemOf({
+        vars: [variable("x", -most, most, [3]), variable("y", -most, most, [5])],
+        programs: [
+          program("p", [loc([act(undefined, goto(0, set(0, square))), act(undefined, goto(0, set(1, square)))])]),
+        ],
+        threads: [thread("t", 0)],
+        properties: [property("p", { c: "invariant", expr: bin("!=", load(0), num(123_456_789)) })],
+      }),
+      { properties: ["p"], timeout: 60, method: "bmc", solver: "wasm", memory: 20 * 2 ** 20 },
+    );
+    expect(e.depth).toBeGreaterThanOrEqual(0);
+    expect(outcome(e, "p")).toMatchObject({
+      verdict: "inconclusive",
+      reason: `no counterexample of up to ${e.depth} steps exists; bounded model checking: z3-solver ran out of the 20 MiB of memory it was given`,
     });
   });
 
