@@ -47,9 +47,13 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
     timeout: Math.max(0, options.timeout - clock.seconds),
     checkpoint: undefined,
   });
-  const [first = [], ...others] = searches(system, options);
-  const explorations = [await explore(system, { ...options, properties: first }, plan)];
-  for (const properties of others) explorations.push(await explore(system, remaining(properties), plan));
+  const [first, ...others] = searches(system, options);
+  const explorations = [
+    await explore(system, { ...options, properties: first.properties }, { ...plan, reductions: first.reductions }),
+  ];
+  for (const { properties, reductions } of others) {
+    explorations.push(await explore(system, remaining(properties), { ...plan, reductions }));
+  }
   const result = explorations[0]!;
   const found = explorations.flatMap((e) =>
     e.outcomes.map((o): Outcome => {
@@ -91,28 +95,41 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
   return { ...result, outcomes: outcomes.sort((a, b) => inOrder(a) - inOrder(b)), seconds: clock.seconds };
 }
 
+interface OneSearch {
+  readonly properties: readonly string[];
+  readonly reductions: Reductions;
+}
+
 /** The properties, by the search that decides them. */
-export function searches(system: TransitionSystem, options: SearchOptions): string[][] {
+export function searches(system: TransitionSystem, options: SearchOptions): [OneSearch, ...OneSearch[]] {
   const asked = system.properties.filter((p) => options.properties.includes(p.id));
   const temporal = asked.filter((p) => p.check.c === "temporal");
   const others = asked.filter((p) => p.check.c !== "temporal");
-  const groups: { key: string; properties: SysProperty[] }[] = [];
+  type Group = { properties: SysProperty[]; reductions: Reductions; key: string };
+  const groups: Group[] = [];
   const wished = { symmetry: options.reduction, transactions: options.reduction };
-  const keyOf = (properties: readonly SysProperty[]) => JSON.stringify(reductionsFor(system, properties, wished));
+  const groupOf = (properties: SysProperty[]): Group => {
+    const reductions = reductionsFor(system, properties, wished);
+    return { properties, reductions, key: JSON.stringify(reductions) };
+  };
   // A checkpoint is of a search that keeps no edges.
   const apart = options.checkpoint !== undefined;
-  if (others.length > 0 || apart || temporal.length === 0) groups.push({ key: keyOf(others), properties: others });
+  if (others.length > 0 || apart || temporal.length === 0) groups.push(groupOf(others));
   for (const property of temporal) {
     const one = options.reduction ? askedOncePerOrbit(system, property) : property;
-    const key = keyOf([one]);
+    const alone = groupOf([one]);
     const fits = groups.find(
       (g, i) =>
-        g.key === key && !(apart && i === 0) && askOfRuns([...g.properties, one]).conditions.length <= MOST_CONDITIONS,
+        g.key === alone.key &&
+        !(apart && i === 0) &&
+        askOfRuns([...g.properties, one]).conditions.length <= MOST_CONDITIONS,
     );
-    if (fits === undefined) groups.push({ key, properties: [one] });
+    // What keeps the verdict of each keeps those of all.
+    if (fits === undefined) groups.push(alone);
     else fits.properties.push(one);
   }
-  return groups.map((g) => g.properties.map((p) => p.id));
+  const [first, ...more] = groups.map((g) => ({ properties: g.properties.map((p) => p.id), reductions: g.reductions }));
+  return [first!, ...more];
 }
 
 /** One search. What it finds with transactions is true, but a shorter schedule may exist whatever it says. */
@@ -123,6 +140,8 @@ export async function explore(system: TransitionSystem, options: SearchOptions, 
 /** How one search goes about it. */
 export interface Plan {
   readonly transactions: boolean;
+  /** Where it is known already what they are; absent: found out. */
+  readonly reductions?: Reductions | undefined;
   /** Most states to find. */
   readonly states?: number;
   /** States between two looks at the clock. */
@@ -207,10 +226,8 @@ class Run {
     this.#deadlock = this.#properties.some((p) => p.check.c === "deadlock");
     this.#layout = layOut(system);
     const masks = this.#deadlock || this.#goals.length > 0;
-    this.#reductions = reductionsFor(system, this.#properties, {
-      symmetry: options.reduction,
-      transactions: plan.transactions,
-    });
+    const wished = { symmetry: options.reduction, transactions: plan.transactions };
+    this.#reductions = plan.reductions ?? reductionsFor(system, this.#properties, wished);
     const { orbits, internal } = this.#reductions;
     this.#permutations = new Permutations(system.threads.length, orbits);
     const runs = askOfRuns(this.#properties);

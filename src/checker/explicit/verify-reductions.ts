@@ -48,7 +48,7 @@ export async function verifyReductions(system: TransitionSystem, options: Search
   );
   const differences: string[] = [];
   let compared = 0;
-  for (const properties of searches(system, { ...options, checkpoint: undefined })) {
+  for (const { properties } of searches(system, { ...options, checkpoint: undefined })) {
     if (full === undefined || !whole.complete) break;
     let reduced: Inspected | undefined;
     const result = await explore(
