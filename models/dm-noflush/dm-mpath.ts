@@ -200,3 +200,13 @@ export const multipath_end_io = fn(
     Return(do_end_io({ clone, error }));
   },
 );
+
+/* ---- messages ---- */
+
+/**
+ * "queue_if_no_path" or "fail_if_no_path", which multipathd or an administrator sends at any time. The ioctl takes a
+ * reference to the table and no lock that a suspend has.
+ */
+export const multipath_message = fn("multipath_message", { at: MPATH, params: { queue: bool } }, ({ queue }) => {
+  queue_if_no_path({ queue_if_no_path: queue, save_old_value: false });
+});

@@ -7,6 +7,8 @@ import {
   pushbackWins,
   queueingRestored,
   reissuedAtResume,
+  signalEndsSuspend,
+  suspendEnds,
 } from "./properties.ts";
 
 /** The posted patch, and what changes it in one point that does not matter here. */
@@ -129,6 +131,7 @@ export const expected: readonly Expected[] = [
       "fsync-vs-swap",
       "suspend-suspended",
       "twice",
+      "message-vs-suspend",
     ],
     atomicSleep,
     ["sleep-in-atomic"],
@@ -170,6 +173,7 @@ export const expected: readonly Expected[] = [
       "fsync-vs-swap",
       "suspend-suspended",
       "twice",
+      "message-vs-suspend",
     ],
     noEioOnSuccess,
     ["eio-on-success"],
@@ -217,5 +221,65 @@ export const expected: readonly Expected[] = [
     queueingRestored,
     ["queueing-lost"],
     "nothing takes presuspend back: queue_if_no_path stays 0 after -EINTR, and the next presuspend saves that 0",
+  ),
+
+  // in the end
+  violated(
+    [],
+    ["message-vs-suspend"],
+    deadlock,
+    ["partial-deadlock"],
+    "the message sets queue_if_no_path and its saved value alike, so that the target takes itself for one that is not being suspended: it queues the bio, and dm_suspend() waits for it",
+  ),
+  violated(
+    [],
+    ["message-vs-suspend"],
+    suspendEnds(),
+    ["starvation"],
+    "the message undoes presuspend: the bio waits in the target for a path, and dm_suspend() for the bio",
+  ),
+  violated(
+    needs_bdev,
+    ["sync-vs-suspend"],
+    suspendEnds(),
+    ["starvation"],
+    "the deadlock of bdget() and the sync: neither the bio nor the suspend ends",
+  ),
+  violated(
+    needs_bdev,
+    ["signal-vs-sync"],
+    signalEndsSuspend,
+    ["starvation"],
+    "bdget() waits for the locked inode in its sleep without an ear for signals",
+  ),
+  violated(
+    as_posted,
+    ["fsync-vs-swap"],
+    suspendEnds(),
+    ["starvation"],
+    "the suspend ends, and the swap of tables after it does not: __set_size() and fsync wait for each other",
+  ),
+  violated(
+    ["lockfs-with-noflush", "deferred-io-lock"],
+    ["dirty-page"],
+    suspendEnds(),
+    ["starvation"],
+    "the deadlock of lock_fs(), or of the bio pushed back under io_lock",
+  ),
+  violated(
+    ["deferred-io-lock"],
+    [
+      "suspend-resume",
+      "interrupted",
+      "bdget-fails",
+      "split",
+      "two-bios",
+      "fsync-vs-swap",
+      "suspend-suspended",
+      "twice",
+    ],
+    suspendEnds(),
+    ["starvation"],
+    "the completion that interrupts dm_suspend() inside io_lock waits for io_lock",
   ),
 ];

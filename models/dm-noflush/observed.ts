@@ -14,3 +14,6 @@ export function suspend_begins(): void {
 
 /** A bio has ended with -EIO since that suspend began. */
 export const eio = global("eio", observer(bool));
+
+/** The process that suspends has been sent a signal; looked at where that is asked about. */
+export const signalled = global("signalled", observer(bool));

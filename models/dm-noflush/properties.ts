@@ -1,6 +1,17 @@
 /** What is asked, beside the ready-made properties. */
-import { atRest, Bool, noFinding } from "lockstep";
-import { bio, bios, ios, m, md, request, target_io } from "./objects.ts";
+import {
+  atRest,
+  Bool,
+  ended,
+  eventually,
+  infinitelyOften,
+  leadsTo,
+  noFinding,
+  type Property,
+  temporal,
+} from "lockstep";
+import { bio, bios, first_request, ios, m, md, request, target_io } from "./objects.ts";
+import { signalled } from "./observed.ts";
 
 type Bio = ReturnType<typeof bio.object>;
 
@@ -78,3 +89,50 @@ export const queueingRestored = noFinding("queueing-restored", "queueing-lost", 
   trigger: ["interrupted"],
   triggerWhat: "a dm_suspend() that returns -EINTR",
 });
+
+/* ---- in the end: threads are weakly fair, and a spinlock, held for a few instructions, serves its waiters ---- */
+
+const fairness = { strongWaits: ["spinlock"] };
+
+/** With what these processes ask for beside: a resume, a swap of tables. */
+export const suspendEnds = (...processes: readonly string[]): Property =>
+  temporal(
+    "suspend-ends",
+    {
+      title: "a suspend ends, and what its process does next",
+      kind: "starvation",
+      message: "the process that suspends never gets on",
+      trigger: ["suspend-returned"],
+      triggerWhat: "a dm_suspend() that returns",
+    },
+    () => eventually(ended(...processes)),
+    fairness,
+  );
+
+/** Whatever it waits for: who gives up waiting can kill the process. */
+export const signalEndsSuspend = temporal(
+  "signal-ends-suspend",
+  {
+    title: "a signal ends a suspend, whatever it waits for",
+    kind: "starvation",
+    message: "the process that suspends has a signal pending and never gets on",
+    trigger: ["signal"],
+    triggerWhat: "a signal for the process that suspends",
+  },
+  () => leadsTo(signalled.now, ended("dmsetup")),
+  fairness,
+);
+
+/** Of an application that does one bio at a time. */
+export const ioEnds = temporal(
+  "io-ends",
+  {
+    title: "a bio ends, or waits for a path or for a resume",
+    kind: "starvation",
+    message: "a bio neither ends nor waits for a path or for a resume",
+    trigger: ["bio-ended"],
+    triggerWhat: "a bio that ends",
+  },
+  () => infinitelyOften(any([first_request.done.now, ...all_bios().map(waits)])),
+  fairness,
+);

@@ -2,6 +2,7 @@
 import { protocol } from "lockstep";
 import { deferred_io_lock, flag_unlocked, lockfs_with_noflush, no_error_flush } from "./designs.ts";
 import { endio_lock } from "./endio-lock.ts";
+import { endless } from "./endless.ts";
 import { expected } from "./expected.ts";
 import { nomura_2007 } from "./nomura-2007.ts";
 import { scenarios } from "./scenarios.ts";
@@ -40,6 +41,6 @@ export default protocol("dm-noflush", {
       replaces: lockfs_with_noflush,
     },
   ],
-  scenarios,
+  scenarios: [...scenarios, ...endless],
   expected,
 });

@@ -1,7 +1,6 @@
 /**
- * One device with one multipath table that queues if there is no path; all paths have failed. CPU 0 runs the process
- * that suspends, CPU 1 the multipath daemon; the completions of the device below come as hard interrupts, each on the
- * one or the other.
+ * One device with one multipath table that queues if there is no path; all paths have failed. CPU 0 runs the process that
+ * suspends, CPU 1 the multipath daemon; the device below completes by a hard interrupt on the one or the other.
  */
 import {
   atomically,
@@ -59,6 +58,7 @@ import {
   pushbackWins,
   queueingRestored,
   reissuedAtResume,
+  suspendEnds,
 } from "./properties.ts";
 
 /* ---- the process that suspends ---- */
@@ -91,7 +91,7 @@ function returned(r: Errno): void {
   });
 }
 
-function suspend_noflush(options: { do_lockfs?: boolean } = {}): void {
+export function suspend_noflush(options: { do_lockfs?: boolean } = {}): void {
   returned(dm_suspend({ do_lockfs: options.do_lockfs ?? false, noflush: true }));
 }
 
@@ -101,8 +101,8 @@ function resume(): void {
   dm_resume();
 }
 
-const dmsetup = (body: () => void): ThreadSpec => thread("dmsetup", body, { cpu: 0 });
-const suspend_and_resume = () =>
+export const dmsetup = (body: () => void): ThreadSpec => thread("dmsetup", body, { cpu: 0 });
+export const suspend_and_resume = () =>
   dmsetup(() => {
     suspend_noflush();
     resume();
@@ -111,7 +111,7 @@ const signal = () => thread("signal", () => may_signal("dmsetup"), { kind: "envi
 
 /* ---- the device below, and the daemon ---- */
 
-const clones = ["first clone", "second clone"];
+export const clones = ["first clone", "second clone"];
 
 /** The handler of the device's interrupt on one CPU: one clone has ended, with an error unless the scenario says so. */
 function completions(of: readonly string[]): void {
@@ -147,7 +147,7 @@ function completions(of: readonly string[]): void {
 }
 
 /** Which clones' completions each CPU takes. */
-const machine = (cpu0: readonly string[] = clones.slice(0, 1), cpu1 = cpu0): ThreadSpec[] => [
+export const machine = (cpu0: readonly string[] = clones.slice(0, 1), cpu1 = cpu0): ThreadSpec[] => [
   thread("irq0", () => completions(cpu0), { kind: "hardirq", cpu: 0 }),
   thread("irq1", () => completions(cpu1), { kind: "hardirq", cpu: 1 }),
   thread("kmultipathd", () => worker(kmultipathd), { kind: "worker", cpu: 1 }),
@@ -155,7 +155,7 @@ const machine = (cpu0: readonly string[] = clones.slice(0, 1), cpu1 = cpu0): Thr
 
 /* ---- where it starts ---- */
 
-function device(): void {
+export function device(): void {
   initially(md.holders, 2);
   initially(md.open_count, 1);
   initially(m.queue_if_no_path, true);
@@ -182,14 +182,14 @@ function in_flight(options: {
   }
 }
 
-function one_bio(): void {
+export function one_bio(): void {
   device();
   initially(md.pending, 1);
   in_flight({ bio: "bio", request: first_request, clones: clones.slice(0, 1) });
 }
 
 const everywhere = [deadlock, lostBio, memorySafety, atomicSleep, lockDiscipline];
-const suspending = [...everywhere, flagCleared, noEioOnSuccess];
+export const suspending = [...everywhere, flagCleared, noEioOnSuccess, suspendEnds("dmsetup")];
 /** Before the patch there is neither a flag nor a pushback list. */
 const patched = [
   "ueda-2006",
@@ -200,10 +200,10 @@ const patched = [
   "no-error-flush",
   "lockfs-with-noflush",
 ];
-const only = { "flag-cleared": patched, "pushback-wins": patched, "reissued-at-resume": patched };
+export const only = { "flag-cleared": patched, "pushback-wins": patched, "reissued-at-resume": patched };
 
-const one = { bios: { default: 1, min: 1, max: 1, what: "bios" } };
-const two = { bios: { default: 2, min: 2, max: 2, what: "bios" } };
+export const one = { bios: { default: 1, min: 1, max: 1, what: "bios" } };
+export const two = { bios: { default: 2, min: 2, max: 2, what: "bios" } };
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -384,7 +384,7 @@ export const scenarios: readonly Scenario[] = [
       signal(),
     ],
     start: one_bio,
-    properties: [...suspending, queueingRestored],
+    properties: [...everywhere, flagCleared, noEioOnSuccess, suspendEnds("dmsetup", "dmsetup again"), queueingRestored],
     only,
   },
 ];

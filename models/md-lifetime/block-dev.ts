@@ -1,6 +1,5 @@
 /**
- * Opening and closing a whole disk: fs/block_dev.c and block/genhd.c from 2.6.28 to 5.12. md_open() and md_release()
- * run with bd_mutex held, and up to 2.6.36 under the big kernel lock.
+ * A whole disk opened and closed, 2.6.28 to 5.12: md_open(), md_release() run under bd_mutex, and up to 2.6.36 the BKL.
  */
 import {
   atomically,
@@ -31,6 +30,7 @@ import {
   reached,
   replace,
   report,
+  sleep_until,
   switched,
   try_module_get,
   unlock_kernel,
@@ -47,17 +47,16 @@ export function put_disk(disk: Disk): void {
 }
 
 /**
- * Inside of atomically, which ends with a call that may sleep for things outside of the model (memory, I/O): a task that
- * has the big kernel lock keeps it, or sleeps without it, and then `after_sleep` follows.
+ * At the end of atomically: a call that may sleep (memory, I/O). Who has the BKL drops it then. `after_sleep` follows.
  */
 export function may_sleep(slept: Local<Bool, Bool | boolean>): void {
-  If(new Bool(BKL.heldBySelf()), () => {
+  If(new Bool(one_cpu() ? { e: "const", v: 1 } : BKL.heldBySelf()), () => {
     Choose(
       { name: "does not sleep", body: () => {} },
       {
-        name: "sleeps, drops the BKL",
+        name: one_cpu() ? "sleeps" : "sleeps, drops the BKL",
         body: () => {
-          unlock_kernel();
+          if (!one_cpu()) unlock_kernel();
           slept.set(true);
         },
       },
@@ -66,6 +65,7 @@ export function may_sleep(slept: Local<Bool, Bool | boolean>): void {
 }
 
 export function after_sleep(slept: Local<Bool, Bool | boolean>): void {
+  if (one_cpu()) return If(slept.value, () => sleep("memory, or I/O"));
   If(slept.value, () => lock_kernel());
 }
 
@@ -296,4 +296,18 @@ export const del_gendisk = fn("del_gendisk", { at: GENHD, params: { disk: ptr(ge
   atomically("blk_unregister_region(disk)", () => {
     If(bdev_map.now.eq(disk), () => write(bdev_map, NULL));
   });
+  if (one_cpu()) sleep("device_del()");
 });
+
+/** Who sleeps gives up the CPU; where every thread has one, that shows only in the big kernel lock. */
+const one_cpu = (): boolean => switched("scheduler", "one-cpu");
+
+/** Gives up the CPU, and the big kernel lock if the task has it. */
+function sleep(what: string): void {
+  sleep_until(`sleeps: ${what}`, () => new Bool({ e: "const", v: 1 }));
+}
+
+/** Where one CPU is shared without preemption in the kernel, it goes to others between two system calls all the same. */
+export function in_user_mode(): void {
+  if (one_cpu()) sleep("in user mode");
+}

@@ -3,7 +3,17 @@
  * `[]` stands for all variants, or all scenarios.
  */
 import { deadlock, type Expected, inconclusive, memorySafety, vacuous, violated } from "lockstep";
-import { idleGoes, livelock, noCodeAfterUnload, oneDisk, oneRestart, openSucceeds, queueFreed } from "./properties.ts";
+import {
+  idleGoes,
+  livelock,
+  livelockOneCpu,
+  livelockStrong,
+  noCodeAfterUnload,
+  oneDisk,
+  oneRestart,
+  openSucceeds,
+  queueFreed,
+} from "./properties.ts";
 
 const before = "v2.6.28";
 const letter = "brown-2008";
@@ -262,6 +272,72 @@ export const expected: readonly Expected[] = [
     ["one-open", ...openers_alone, "sysfs-bind", "no-memory", "rmmod"],
     livelock,
     "Without an ioctl or a store hold_active keeps the device, or its member does.",
+  ),
+
+  // livelock-strong: none of them is for want of a fair scheduler
+  violated(
+    [fresh, ...bkl],
+    ["two-openers", "open-vs-looping-opener"],
+    livelockStrong,
+    ["livelock"],
+    "The BKL is never free while the one who starts again does not sleep: who waits for it cannot move, however fair.",
+  ),
+  violated(
+    [lost],
+    ["two-openers", "open-vs-looping-opener"],
+    livelockStrong,
+    ["livelock"],
+    "Nothing holds the mddev between md_probe and md_open: each round creates a device that is deleted again.",
+  ),
+  violated(
+    three_to_five,
+    ["open-vs-looping-opener"],
+    livelockStrong,
+    ["livelock"],
+    "All of them move, but in each round the other one opens, configures and closes a new device.",
+  ),
+  vacuous(
+    three_to_five,
+    ["two-openers"],
+    livelockStrong,
+    "Without an ioctl or a store hold_active keeps the device, and open_mutex its openers out until it is complete.",
+  ),
+
+  // livelock-one-cpu: the soft lock-up
+  violated(
+    [fresh, ...bkl],
+    ["two-openers", "open-vs-looping-opener", "open-vs-signal", "sysfs-bd-mutex"],
+    livelockOneCpu,
+    ["livelock"],
+    "Who starts again before mddev->gendisk is set does not sleep, and who is to set it has been put to sleep in add_disk.",
+  ),
+  violated(
+    [lost],
+    [],
+    livelockOneCpu,
+    ["livelock"],
+    "Nothing holds the mddev between md_probe and md_open: each round creates a device that is deleted again.",
+  ),
+  violated(
+    ["v5.8"],
+    ["open-vs-signal", "sysfs-flush", "sysfs-bd-mutex"],
+    livelockOneCpu,
+    ["livelock"],
+    "work_pending is asked of the new mddev, so nothing is flushed and nobody sleeps: the worker that is to delete the old one never gets the CPU.",
+  ),
+  violated(
+    three_to_five,
+    ["open-vs-looping-opener"],
+    livelockOneCpu,
+    ["livelock"],
+    "As on several CPUs: the other one opens, configures and closes a new device in each round of the opener.",
+  ),
+  vacuous([fresh], ["sysfs-flush"], livelockOneCpu, "Who is alone meets no disk but his own."),
+  vacuous(
+    three_to_five,
+    ["two-openers"],
+    livelockOneCpu,
+    "Without an ioctl or a store hold_active keeps the device, and open_mutex its openers out until it is complete.",
   ),
 
   // open-succeeds

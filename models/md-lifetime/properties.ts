@@ -64,3 +64,41 @@ export const livelock = temporal(
   () => eventually(always(starts_again.now.not())),
   { threads: "weak", strongWaits: ["mutex"] },
 );
+
+/** Who can move again and again moves: is the livelock one that a better scheduler ends? */
+export const livelockStrong = temporal(
+  "livelock-strong",
+  {
+    title: "no open starts again for ever, threads being strongly fair",
+    kind: "livelock",
+    message: "an open goes on starting again and never returns, although nobody is passed over for ever",
+    trigger: ["restart"],
+    triggerWhat: "an open that starts again",
+  },
+  () => eventually(always(starts_again.now.not())),
+  { threads: "strong" },
+);
+
+/** Soft lock-up: one CPU, and nothing takes it from a task that does not sleep. */
+export const livelockOneCpu = temporal(
+  "livelock-one-cpu",
+  {
+    title: "no open starts again for ever on one CPU without preemption",
+    kind: "livelock",
+    message: "an open goes on starting again and never returns",
+    trigger: ["restart"],
+    triggerWhat: "an open that starts again",
+    under: { scheduler: "one-cpu", preempt: "none" },
+  },
+  () => eventually(always(starts_again.now.not())),
+);
+
+const restarting = ["brown-2008-lost-store", "brown-2008-new", "v2.6.29", "v2.6.31", "v3.0", "v3.2", "v4.10", "v5.8"];
+
+/** The restart loop under three schedulers. Before the patch and since 5.13 nothing starts again. */
+export const livelocks = {
+  smp: livelock,
+  strong: livelockStrong,
+  one_cpu: livelockOneCpu,
+  only: { "livelock-strong": restarting, "livelock-one-cpu": restarting },
+};

@@ -17,10 +17,10 @@ import {
   type ThreadSpec,
   thread,
 } from "lockstep";
-import { __blkdev_get, __blkdev_put } from "./block-dev.ts";
+import { __blkdev_get, __blkdev_put, in_user_mode } from "./block-dev.ts";
 import { audit } from "./leaks.ts";
-import { memory_is_short, unfinished } from "./objects.ts";
-import { idleGoes, livelock, noCodeAfterUnload, oneDisk, oneRestart, openSucceeds, queueFreed } from "./properties.ts";
+import { type Disk, memory_is_short, unfinished } from "./objects.ts";
+import { idleGoes, livelocks, noCodeAfterUnload, oneDisk, oneRestart, openSucceeds, queueFreed } from "./properties.ts";
 import { md_ioctl, rmmod, sysfs_write_file, worker_thread } from "./v2.6.28.ts";
 
 const everywhere: readonly Property[] = [
@@ -32,11 +32,11 @@ const everywhere: readonly Property[] = [
   oneRestart,
   openSucceeds,
   queueFreed,
-  livelock,
+  livelocks.smp,
 ];
 
-/** The queue is allocated with the mddev. */
-const only = { "queue-freed": ["v2.6.28", "brown-2008", "brown-2008-lost-store", "brown-2008-new"] };
+/** Where the queue is allocated with the mddev; where an open may start again. */
+const only = { ...livelocks.only, "queue-freed": ["v2.6.28", "brown-2008", "brown-2008-lost-store", "brown-2008-new"] };
 
 function finished(): void {
   unfinished.set(unfinished.now.minus(1));
@@ -45,15 +45,15 @@ function finished(): void {
 /** open(2); close(2) */
 const open_close = () => {
   const opened = __blkdev_get({ once: true });
-  If(opened.ne(NULL), () => __blkdev_put({ opened }));
+  If(opened.ne(NULL), () => close({ opened }));
   finished();
 };
 /** open(2); ioctl(2); close(2) */
 const open_ioctl_close = (once: boolean) => {
   const opened = __blkdev_get({ once });
   If(opened.ne(NULL), () => {
-    md_ioctl({ opened });
-    __blkdev_put({ opened });
+    ioctl({ opened });
+    close({ opened });
   });
 };
 const openers = (count: number): ThreadSpec => thread("opener", open_close, { count });
@@ -85,16 +85,16 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(4),
     threads: () => [openers(2), worker(), auditor()],
     start: () => initially(unfinished, 2),
-    properties: [...everywhere, idleGoes],
+    properties: [...everywhere, idleGoes, livelocks.strong, livelocks.one_cpu],
     only,
   },
   {
     id: "open-vs-looping-opener",
     title: "one opener opens and closes the device while another one opens, configures and closes it for ever",
     sizes: generations(4),
-    threads: () => [openers(1), thread("looper", () => Forever(() => open_ioctl_close(false))), worker()],
+    threads: () => [openers(1), thread("looper", () => Forever(() => repeat(open_ioctl_close))), worker()],
     start: () => initially(unfinished, 2),
-    properties: everywhere,
+    properties: [...everywhere, livelocks.strong, livelocks.one_cpu],
     only,
   },
   {
@@ -135,7 +135,7 @@ export const scenarios: readonly Scenario[] = [
       thread("signal", () => may_signal("opener"), { kind: "environment" }),
     ],
     start: () => initially(unfinished, 2),
-    properties: everywhere,
+    properties: [...everywhere, livelocks.one_cpu],
     only,
   },
   {
@@ -144,7 +144,7 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(4),
     threads: () => [openers(1), writer("new_dev"), worker(), auditor()],
     start: () => initially(unfinished, 2),
-    properties: everywhere,
+    properties: [...everywhere, livelocks.one_cpu],
     only,
   },
   {
@@ -153,7 +153,7 @@ export const scenarios: readonly Scenario[] = [
     sizes: generations(4),
     threads: () => [openers(2), writer("size"), worker(), auditor()],
     start: () => initially(unfinished, 3),
-    properties: everywhere,
+    properties: [...everywhere, livelocks.one_cpu],
     only,
   },
   {
@@ -195,3 +195,18 @@ export const scenarios: readonly Scenario[] = [
     only,
   },
 ];
+
+/* ---- between two system calls ---- */
+
+function ioctl(file: { opened: Disk }): void {
+  in_user_mode();
+  md_ioctl(file);
+}
+function close(file: { opened: Disk }): void {
+  in_user_mode();
+  __blkdev_put(file);
+}
+function repeat(open_ioctl_close: (once: boolean) => void): void {
+  in_user_mode();
+  open_ioctl_close(false);
+}

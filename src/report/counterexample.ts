@@ -3,7 +3,7 @@
  * what, the schedule as it was executed with one column per thread, what was assumed, and how to replay it.
  * Plain ASCII, no colours; 100 columns for up to three threads.
  */
-import { changesOf, heldLocks, type Trace, type TraceStep, type TraceThread } from "../checker/trace/trace.ts";
+import { changesOf, heldLocks, repeats, type Trace, type TraceStep, type TraceThread } from "../checker/trace/trace.ts";
 import { legality } from "./legality.ts";
 import { standingChanges } from "./standing-changes.ts";
 
@@ -60,7 +60,7 @@ export function headline(trace: Trace, width = WIDTH): string[] {
   const steps = trace.steps.length === 1 ? "1 step" : `${trace.steps.length} steps`;
   const switches = contextSwitches(trace.steps);
   const shortest = trace.depthExact ? " (no shorter one exists)" : "";
-  const lasso = trace.loop === null ? "" : `, of which ${trace.steps.length - trace.loop} repeat for ever`;
+  const lasso = repeats(trace) ? `, of which ${trace.steps.length - trace.loop} repeat for ever` : "";
   return [
     ...wrap(`${finding.kind.toUpperCase()}: ${who}${finding.message}`, width, "  "),
     ...(finding.at === null ? [] : wrap(`at ${finding.at}`, width, "   ")),
@@ -175,8 +175,13 @@ function schedule(trace: Trace): string[] {
     }
     lines.push(...standings(trace, index + 1, shown, row, text));
   }
-  if (trace.loop !== null) lines.push(`    *** back to step ${trace.loop + 1} ***`);
+  if (trace.loop !== null) lines.push(`    *** ${endOf(trace)} ***`);
   return lines;
+}
+
+/** What comes after the last step of a lasso. */
+export function endOf(trace: Trace): string {
+  return repeats(trace) ? `back to step ${trace.loop + 1}` : "nobody owes another move: the run ends here";
 }
 
 /** Code that stands in the thread's own body belongs to no kernel function. */

@@ -11,7 +11,7 @@ import {
   type TraceStep,
   valueName,
 } from "../checker/trace/trace.ts";
-import { assumptions, functionText, headline, laneTitle, threadsShown, waiting } from "./counterexample.ts";
+import { assumptions, endOf, functionText, headline, laneTitle, threadsShown, waiting } from "./counterexample.ts";
 import { standingChanges } from "./standing-changes.ts";
 
 /** `file`: the trace's file, as the reader would type it. */
@@ -26,7 +26,7 @@ export function traceAsHtml(trace: Trace, file: string): string {
     ...(i === trace.loop ? [banner("from here on for ever", lanes.length)] : []),
     stepRow(trace, step, i, lanes),
   ]);
-  const back = trace.loop === null ? [] : [banner(`back to step ${trace.loop + 1}`, lanes.length)];
+  const back = trace.loop === null ? [] : [banner(endOf(trace), lanes.length)];
   return `<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,4 +1,4 @@
-import { changesOf, type Trace } from "../checker/trace/trace.ts";
+import { changesOf, repeats, type Trace } from "../checker/trace/trace.ts";
 
 /** A Mermaid sequence diagram (GitHub renders it in Markdown): threads and the locks they take as participants. */
 export function traceAsMermaid(trace: Trace): string {
@@ -39,7 +39,7 @@ export function traceAsMermaid(trace: Trace): string {
       lines.push(`  Note over ${actors.get(thread.name)}: BLOCKED on ${text(`${now.on ?? now.call}${holder}`)}`);
     }
   }
-  if (trace.loop !== null) lines.push("  end");
+  if (repeats(trace)) lines.push("  end");
   return `${lines.join("\n")}\n`;
 }
 

@@ -16,7 +16,7 @@ const VARIANTS = [
   "lockfs-with-noflush",
 ];
 const EVERYWHERE = ["deadlock", "lost-bio", "memory-safety", "atomic-sleep", "lock-discipline"];
-const SUSPENDING = [...EVERYWHERE, "flag-cleared", "no-eio-on-success"];
+const SUSPENDING = [...EVERYWHERE, "flag-cleared", "no-eio-on-success", "suspend-ends"];
 const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   "suspend-resume": SUSPENDING,
   interrupted: [...SUSPENDING, "reissued-at-resume"],
@@ -29,6 +29,10 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   "fsync-vs-swap": SUSPENDING,
   "suspend-suspended": SUSPENDING,
   twice: [...SUSPENDING, "queueing-restored"],
+  "message-vs-suspend": SUSPENDING,
+  "endless-io-vs-suspend": ["deadlock", "memory-safety", "suspend-ends", "io-ends"],
+  "signal-vs-silent-device": ["signal-ends-suspend"],
+  "signal-vs-sync": ["signal-ends-suspend"],
 };
 /** They speak of the flag and the pushback list, which came with the patch. */
 const PATCHED_ONLY = ["flag-cleared", "pushback-wins", "reissued-at-resume"];

@@ -42,6 +42,9 @@ const EVERYWHERE = [
   "open-succeeds",
 ];
 const POSTED = VARIANTS.slice(0, 4);
+/** An open may start again. */
+const RESTARTING = VARIANTS.slice(2, 10);
+const STRONG = ["two-openers", "open-vs-looping-opener"];
 
 /** Cells of tens of thousands of states and more: `npm start` checks them too, this file does not. */
 const LARGE = ["open-vs-looping-opener", "three-openers", "sysfs-bd-mutex", "sysfs-bind"];
@@ -86,10 +89,11 @@ test("every variant has every scenario, and each asks what it should", () => {
         .map((p) => p.id)
         .sort();
       const queue = POSTED.includes(variant) ? ["queue-freed"] : [];
+      const strong = RESTARTING.includes(variant) && STRONG.includes(scenario) ? ["livelock-strong"] : [];
       expect({ variant, scenario, asked }).toEqual({
         variant,
         scenario,
-        asked: [...EVERYWHERE, ...own, ...queue].sort(),
+        asked: [...EVERYWHERE, ...own, ...queue, ...strong].sort(),
       });
     }
   }
@@ -149,3 +153,16 @@ test("in 5.13 md_open looks at the work of an mddev that it has put, and that th
   expect(schedule.at(-1)).toContain("kfree(mddev)");
   expect(replays).toBe(true);
 }, 60_000);
+
+test("on one CPU who restarts in 5.8 keeps the worker from the deletion that he waits for", async () => {
+  const one_cpu = { scheduler: "one-cpu", preempt: "none" };
+  const { outcome, replays } = await outcomeOf("livelock-one-cpu", "v5.8", "open-vs-signal", one_cpu);
+  if (outcome.verdict !== "violated") throw new Error(outcome.verdict);
+  expect(replays).toBe(true);
+  const { steps, loop } = outcome.schedule;
+  expect(new Set(steps.slice(loop).map((s) => s.thread)).size).toBe(1);
+  expect((await outcomeOf("livelock", "v5.8", "open-vs-signal")).outcome.verdict).toBe("holds");
+  // v4.10 flushes, that is to say sleeps, in every round
+  const before = await outcomeOf("livelock-one-cpu", "v4.10", "open-vs-signal", one_cpu);
+  expect(before.outcome.verdict).toBe("holds");
+}, 180_000);

@@ -8,7 +8,7 @@ import { coverageText } from "../../src/report/coverage.ts";
 import type { ReportContext } from "../../src/report/reporter.ts";
 import { REPORTERS } from "../../src/report/reporters.ts";
 import { TRACE_FORMATS } from "../../src/report/trace-formats.ts";
-import { LASSO, TRACE } from "../checker/trace/example-trace.ts";
+import { ENDED, LASSO, TRACE } from "../checker/trace/example-trace.ts";
 
 const CONTEXT: ReportContext = {
   version: "0.1.0",
@@ -219,6 +219,7 @@ test("lines break at blanks, and in words that are too long", () => {
 
 test("mermaid", () => {
   expect(TRACE_FORMATS.mermaid?.(TRACE, { version: "0.1.0", file: "x" })).toMatchSnapshot();
+  expect(TRACE_FORMATS.mermaid?.(ENDED, { version: "0.1.0", file: "x" })).not.toMatch(/^ {2}(loop|end)/m);
   const lasso = TRACE_FORMATS.mermaid?.(LASSO, { version: "0.1.0", file: "x" }) ?? "";
   expect(lasso).toMatch(/ {2}loop for ever\n[\s\S]* {2}end\n$/);
 });
@@ -229,6 +230,8 @@ describe("html", () => {
   test("a column per thread, a row per step, who waits, and the replay", () => {
     expect(page(TRACE)).toMatchSnapshot();
     expect(page(TRACE).match(/<tr data-step=/g)).toHaveLength(TRACE.steps.length);
+    expect(page(ENDED)).toMatch(/the run ends here/);
+    expect(page(ENDED)).not.toMatch(/for ever<|back to step/);
     expect(page(LASSO)).toMatch(/from here on for ever[\s\S]*class="loop"[\s\S]*back to step \d/);
   });
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Site } from "../../spec/program.ts";
 import { TRACE_FORMAT } from "./itf.ts";
 import {
+  repeats,
   type Trace,
   type TraceStanding,
   type TraceState,
@@ -69,16 +70,17 @@ export function parseItf(text: string, file: string): Trace {
     .at("transitions")
     .list()
     .map((c, index) => step(c, index, threadName));
-  const loop = top.has("loop") ? top.at("loop").integer(0, Math.max(0, steps.length - 1)) : null;
+  const loop = top.has("loop") ? top.at("loop").integer(0, steps.length) : null;
   const states = top
     .at("states")
     .list()
     .map((c, index) => state(c, index, variables, threads, threadName));
-  const wanted = loop === null ? steps.length + 1 : steps.length;
+  const looping = repeats({ loop, steps });
+  const wanted = looping ? steps.length : steps.length + 1;
   if (states.length !== wanted) {
     top.at("states").fail(`${states.length} states do not fit ${steps.length} transitions (${wanted} are needed)`);
   }
-  const first = loop === null ? undefined : states[loop];
+  const first = looping ? states[loop ?? 0] : undefined;
   if (first !== undefined) states.push(first);
   const finding = meta.at("finding");
   return {

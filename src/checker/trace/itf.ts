@@ -4,7 +4,7 @@
  * The bytes are a function of the trace alone, without times or versions of tools, so that files can be committed and
  * compared. A state takes one line: a diff of two traces then reads like a diff of two schedules.
  */
-import { type Trace, type TraceStep, type TraceValues, type TraceVariable, valueName } from "./trace.ts";
+import { repeats, type Trace, type TraceStep, type TraceValues, type TraceVariable, valueName } from "./trace.ts";
 
 /** Version of the data under `#meta`; a reader refuses others. */
 export const TRACE_FORMAT = "1";
@@ -37,7 +37,7 @@ export function writeItf(trace: Trace): string {
     assumptions: trace.assumptions,
   };
   // The last state of a lasso is the one its loop begins with; ITF says so by `loop` and does not repeat it.
-  const states = trace.loop === null ? trace.states : trace.states.slice(0, -1);
+  const states = repeats(trace) ? trace.states.slice(0, -1) : trace.states;
   const lines = [
     "{",
     `  "#meta": {`,

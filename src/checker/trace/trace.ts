@@ -110,8 +110,16 @@ export interface Trace {
   /** One more than there are steps: state i is the one before step i. */
   readonly states: readonly TraceState[];
   readonly steps: readonly TraceStep[];
-  /** For a lasso: the steps from this index on repeat for ever. */
+  /**
+   * For a lasso: the steps from this index on repeat for ever. As large as the number of steps: the run ends there, and
+   * what never came never comes.
+   */
   readonly loop: number | null;
+}
+
+/** Whether steps repeat for ever. */
+export function repeats(trace: Pick<Trace, "loop" | "steps">): trace is Trace & { readonly loop: number } {
+  return trace.loop !== null && trace.loop < trace.steps.length;
 }
 
 /** The name of one value of a variable, as a report prints it. */

@@ -145,3 +145,6 @@ export const LASSO: Trace = {
   states: [...TRACE.states, TRACE.states[1]!],
   loop: 1,
 };
+
+/** A run that ends, and what never came never comes: no step repeats. */
+export const ENDED: Trace = { ...LASSO, steps: TRACE.steps, states: TRACE.states, loop: TRACE.steps.length };

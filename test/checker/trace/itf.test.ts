@@ -6,10 +6,10 @@ import { parseItf, readTraceFile } from "../../../src/checker/trace/itf-reader.t
 import { changesOf, heldLocks } from "../../../src/checker/trace/trace.ts";
 import { TraceError } from "../../../src/checker/trace/trace-error.ts";
 import { deviationsFrom, tracePath } from "../../../src/checker/trace/trace-path.ts";
-import { LASSO, TRACE } from "./example-trace.ts";
+import { ENDED, LASSO, TRACE } from "./example-trace.ts";
 
 test("what is written is read back, and written again it has the same bytes", () => {
-  for (const trace of [TRACE, LASSO]) {
+  for (const trace of [TRACE, LASSO, ENDED]) {
     const text = writeItf(trace);
     const back = parseItf(text, "t.itf.json");
     expect(back).toEqual(trace);
@@ -69,7 +69,7 @@ describe("a damaged file is refused with what and where", () => {
       damaged((t) => (t["#meta"].transitions[0].ways = [-1])),
       /ways\[0\]: expected an integer from 0/,
     ],
-    ["a loop to nowhere", damaged((t) => (t.loop = 7)), /"loop": expected an integer from 0 to 1, found 7/],
+    ["a loop to nowhere", damaged((t) => (t.loop = 7)), /"loop": expected an integer from 0 to 2, found 7/],
     ["no position", damaged((t) => (t["#meta"].transitions[0].model = "x")), /model: expected file:line:column/],
   ];
   test.each(cases)("%s", (_, text, message) => {
