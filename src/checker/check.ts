@@ -193,12 +193,19 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 /** Seconds after the end of its time before an engine that does not stop by itself is stopped. */
 const GRACE = 5;
 
+/** Seconds an interrupted run may take to write its last checkpoint. */
+const LAST_CHECKPOINT = 600;
+
 export async function checkAll(plan: Plan, options: CheckOptions, events: CheckEvents = {}): Promise<CheckRun> {
   const started = Date.now();
   const deadline = started + options.timeout * 1000;
   const items = plan.items.filter((_, i) => i % options.shard.of === options.shard.index - 1);
   const engine = engineFor(options.engine);
   const lanes = Math.max(1, Math.min(options.workers, items.length));
+  // Threads that have nothing to do: whoever searches a large graph may take them.
+  const spare = shared(options.workers - lanes);
+  const interrupt = shared(0);
+  events.signal?.addEventListener("abort", () => Atomics.store(interrupt, 0, 1), { once: true });
   const itemOptions = {
     engine: options.engine,
     crossCheck: options.crossCheck ?? [],
@@ -207,6 +214,8 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     deadline,
     memory: options.memory / lanes,
     workers: Math.max(1, Math.floor(options.workers / lanes)),
+    spare,
+    interrupt,
     coverage: options.coverage,
     checkpoint: options.checkpoint,
     smt: options.smt,
@@ -253,6 +262,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
       }
     } finally {
       await thread.close();
+      Atomics.add(spare, 0, 1);
     }
   };
   events.progress?.(0, items.length, running);
@@ -273,6 +283,10 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     seconds: (Date.now() - started) / 1000,
     coverage: done.flatMap((outcome) => (outcome.coverage === null ? [] : [outcome.coverage])),
   };
+}
+
+function shared(value: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4)).fill(value);
 }
 
 function unfinished(item: Item, engine: EngineName, reason: string): ItemOutcome {
@@ -310,6 +324,7 @@ class ItemThread {
         worker.off("error", onError);
         signal?.removeEventListener("abort", onAbort);
         clearTimeout(timer);
+        clearTimeout(patience);
         if (stop) {
           this.#worker = undefined;
           // A worker that is being stopped may still fail; nobody is interested any more.
@@ -318,7 +333,12 @@ class ItemThread {
         }
         resolve(outcome);
       };
-      const onAbort = (): void => settle(undefined, true);
+      let patience: NodeJS.Timeout | undefined;
+      const onAbort = (): void => {
+        if (options.checkpoint === undefined) settle(undefined, true);
+        // The search ends by itself, after it has been kept on disk.
+        else patience = setTimeout(() => settle(undefined, true), LAST_CHECKPOINT * 1000);
+      };
       const onMessage = (reply: WorkerReply): void => {
         if ("progress" in reply) progress(reply.progress);
         else settle(reply.outcome, false);

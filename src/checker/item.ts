@@ -53,6 +53,9 @@ export interface ItemOptions {
   /** Bytes; Infinity for none. */
   readonly memory: number;
   readonly workers: number;
+  /** See `SearchOptions`. */
+  readonly spare?: Int32Array | undefined;
+  readonly interrupt?: Int32Array | undefined;
   readonly coverage: boolean;
   /** For the search that decides the verdicts; absent: none. */
   readonly checkpoint?: CheckpointOptions | undefined;
@@ -209,7 +212,7 @@ function searchOf(
   toCome: number,
   progress: (progress: Progress) => void,
 ): SearchOptions {
-  const { reduction, memory, workers, checkpoint } = options;
+  const { reduction, memory, workers, spare, interrupt, checkpoint } = options;
   const left = secondsLeft(options) / toCome;
   // A resource limit ends each query, and with it the search, on every machine at the same place.
   const endless = engine === "smt" && left === Number.POSITIVE_INFINITY && options.smt?.rlimit === undefined;
@@ -219,6 +222,8 @@ function searchOf(
     timeout: endless ? SMT_SECONDS : left,
     memory,
     workers,
+    spare,
+    interrupt,
     checkpoint,
     smt: endless ? { enough: SMT_ENOUGH, ...options.smt } : options.smt,
     progress,

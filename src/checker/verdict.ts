@@ -88,7 +88,15 @@ export interface SearchOptions {
   readonly timeout: number;
   /** Bytes for tables; Infinity for none. */
   readonly memory: number;
+  /** Threads that one search may use. */
   readonly workers: number;
+  /**
+   * One number in shared memory: threads of the run that nobody uses just now. Where it is present, the explicit engine
+   * uses one thread, takes these as well when a search is large, and gives them back; `workers` is for the others.
+   */
+  readonly spare?: Int32Array | undefined;
+  /** One number in shared memory; when it is not 0, the user wants the search to end: it stops as if its time were over. */
+  readonly interrupt?: Int32Array | undefined;
   /** Absent: the search is not kept on disk. */
   readonly checkpoint?: CheckpointOptions | undefined;
   /** Absent: the SMT engine's defaults. Other engines have no use for it. */
@@ -145,6 +153,8 @@ export interface Progress {
   readonly depth: number;
   /** States found and not yet expanded. */
   readonly frontier: number;
+  /** Share of the states that has been found, from 0 to 1, where that can be estimated. */
+  readonly share?: number;
   /** What the user should know meanwhile: a checkpoint that could not be written. */
   readonly warning?: string;
 }

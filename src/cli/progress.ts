@@ -42,8 +42,9 @@ export function sentence(finished: number, total: number, running: ReadonlyMap<s
     // Engines that do not enumerate know no more than how deep they are.
     const states = p.states === 0 ? "" : `${count(p.states)} states, `;
     const frontier = p.frontier === 0 ? "" : `, ${count(p.frontier)} to go`;
+    const share = p.share === undefined ? "" : `, about ${Math.round(p.share * 20) * 5} % found`;
     const warning = p.warning === undefined ? "" : `, WARNING: ${p.warning}`;
-    return `${name}: ${states}depth ${p.depth}${frontier}${warning}`;
+    return `${name}: ${states}depth ${p.depth}${frontier}${share}${warning}`;
   });
   return `${finished} of ${total} checked${now.length > 0 ? `; ${now.join("; ")}` : ""}`;
 }

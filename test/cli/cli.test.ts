@@ -366,5 +366,7 @@ export default protocol("long", {
 test("progress names what runs and how far it is", () => {
   const running = new Map([["loop v4.0 s", { states: 1_234_567, transitions: 2, depth: 30, frontier: 45_000 }]]);
   expect(sentence(3, 9, running)).toBe("3 of 9 checked; loop v4.0 s: 1.2 M states, depth 30, 45 k to go");
+  const known = new Map([["loop", { states: 900, transitions: 2, depth: 30, frontier: 50, share: 0.783 }]]);
+  expect(sentence(0, 1, known)).toBe("0 of 1 checked; loop: 900 states, depth 30, 50 to go, about 80 % found");
   expect(sentence(0, 9, new Map())).toBe("0 of 9 checked");
 });

@@ -4,7 +4,7 @@
  * Exact: every reachable state is stored in full, so `holds` is never the luck of a hash.
  */
 import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
-import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
+import type { Exploration, Finding, Outcome, Progress, Schedule, SearchOptions } from "../verdict.ts";
 import type { Lost } from "./backward-reachability.ts";
 import { CheckpointFile, CheckpointSchedule, identityOf, type SearchIdentity } from "./checkpoint.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
@@ -28,7 +28,7 @@ const SLICE = 4096;
 /** What is said of a temporal property that a run breaks, until the run itself is known. */
 const BROKEN = "some fair run breaks it, but there was no room to find one without reductions";
 
-type Stop = "time" | "memory" | "states" | "decided";
+type Stop = "time" | "interrupt" | "memory" | "states" | "decided";
 
 /**
  * Explores the system breadth-first and decides the properties asked for.
@@ -205,6 +205,8 @@ class Run {
   readonly #asked: readonly AskedOfRuns[];
   readonly #sequential: SequentialSearch;
   #parallel: ParallelSearch | undefined;
+  /** Threads taken from those that nobody used. */
+  #borrowed = 0;
   /** Where what has been found is. */
   #found: Discovery;
   readonly #identity: SearchIdentity | undefined;
@@ -294,21 +296,20 @@ class Run {
         outcomes,
       };
     } finally {
-      await this.#parallel?.close();
+      await this.#endThreads();
     }
   }
 
   async #searchBreadthFirst(): Promise<Stop | undefined> {
     const search = this.#sequential;
     const { start, divide, frontier, patient } = this.#division;
-    const workers = this.#workers;
     const resume = this.#options.checkpoint?.resume;
     if (resume === undefined) {
       const words = new Int32Array(this.#layout.words);
       pack(this.#layout, initialState(this.#system), words, 0);
       search.start(words);
     } else if (await this.#resume(resume)) return await this.#searchInParallel();
-    let threads = workers > 1;
+    let threads = this.#mayDivide;
     while (search.next < search.count) {
       if (!search.run(this.#plan.slice ?? SLICE)) {
         this.#saveCheckpoint();
@@ -324,11 +325,12 @@ class Run {
       if (wait !== undefined) await wait;
       if (this.#clock.expired && search.next < search.count) {
         this.#saveCheckpoint();
-        return "time";
+        return this.#outOfTime;
       }
       if (this.#checkpoints?.due === true) this.#saveCheckpoint();
       if (!threads || search.count < start) continue;
-      this.#parallel ??= this.#startThreads(workers);
+      this.#parallel ??= this.#startThreads(2);
+      if (this.#parallel === undefined) continue;
       const begun = patient ? await this.#parallel.begun() : this.#parallel.hasBegun;
       const worthwhile = search.count >= divide && search.atLevelStart && search.count - search.next >= frontier;
       if (begun === undefined || (begun && !worthwhile)) continue;
@@ -338,8 +340,7 @@ class Run {
       }
       // No threads are to be had, or no memory for them: one goes on.
       threads = false;
-      await this.#parallel.close();
-      this.#parallel = undefined;
+      await this.#endThreads();
     }
     search.explored = true;
     // What follows can take as long again.
@@ -357,8 +358,12 @@ class Run {
       }
       const expired = this.#clock.expired;
       if (stop === "memory" || expired || this.#checkpoints?.due === true) this.#saveCheckpoint();
-      if (stop === "memory" || expired) return stop === "memory" ? "memory" : "time";
+      if (stop === "memory" || expired) return stop === "memory" ? stop : this.#outOfTime;
     }
+  }
+
+  get #outOfTime(): Stop {
+    return this.#clock.interrupted ? "interrupt" : "time";
   }
 
   get #division(): DivisionPlan {
@@ -370,8 +375,26 @@ class Run {
   }
 
   /** The graph is kept by one thread only. */
-  get #workers(): number {
-    return this.#asked.length > 0 ? 1 : Math.min(this.#options.workers, MOST_PARTS);
+  get #mayDivide(): boolean {
+    return this.#asked.length === 0 && (this.#options.spare !== undefined || this.#options.workers > 1);
+  }
+
+  /** Threads for the search, those nobody else uses among them, to be given back. */
+  #takeWorkers(): number {
+    const { spare, workers } = this.#options;
+    if (spare === undefined) return Math.min(workers, MOST_PARTS);
+    this.#borrowed = Atomics.exchange(spare, 0, 0);
+    const tooMany = Math.max(0, this.#borrowed + 1 - MOST_PARTS);
+    Atomics.add(spare, 0, tooMany);
+    this.#borrowed -= tooMany;
+    return this.#borrowed + 1;
+  }
+
+  async #endThreads(): Promise<void> {
+    await this.#parallel?.close();
+    this.#parallel = undefined;
+    if (this.#options.spare !== undefined) Atomics.add(this.#options.spare, 0, this.#borrowed);
+    this.#borrowed = 0;
   }
 
   /** The first pass backward over the graph uses them, unless symmetry has renamed what they are parents of. */
@@ -379,7 +402,10 @@ class Run {
     return this.#maskBits.length > 0 && this.#reductions.orbits.length === 0;
   }
 
-  #startThreads(parts: number): ParallelSearch {
+  /** Undefined: there are not so many to be had. */
+  #startThreads(fewest: number): ParallelSearch | undefined {
+    const parts = this.#takeWorkers();
+    if (parts < fewest) return undefined;
     const parents = this.#keepParents;
     const generated = generate(this.#system, this.#layout, { ...this.#question, parts: { parents } });
     const { round, worker } = this.#division;
@@ -465,7 +491,7 @@ class Run {
       }
       const image = this.#emptyImage(position);
       checkpoint.read(image.parts.flatMap((p) => [p.states, ...(this.#keepParents ? [p.parents] : []), ...p.masks]));
-      this.#parallel = this.#startThreads(this.#workers);
+      this.#parallel = this.#startThreads(1)!;
       this.#found = this.#parallel;
       if (!(await this.#parallel.begun())) {
         throw new CheckpointError(`${file} was written by several threads, and none can be started here`);
@@ -499,16 +525,21 @@ class Run {
     };
   }
 
-  readonly #pause = (): Promise<void> | undefined =>
-    this.#clock.tick(() => ({
-      states: this.#found.count,
-      transitions: this.#found.transitions,
-      depth: this.#found.depth,
-      frontier: this.#found.count - this.#found.next,
-      ...(this.#checkpoints?.failure === undefined
-        ? {}
-        : { warning: `no checkpoint could be written: ${this.#checkpoints.failure}` }),
-    }));
+  readonly #pause = (): Promise<void> | undefined => this.#clock.tick(() => this.#progress());
+
+  #progress(): Progress {
+    const { count, next, transitions, depth, share } = this.#found;
+    const failure = this.#checkpoints?.failure;
+    return {
+      states: count,
+      transitions,
+      depth,
+      frontier: count - next,
+      // When all has been expanded, the question has become another one.
+      ...(share === undefined || count === next ? {} : { share }),
+      ...(failure === undefined ? {} : { warning: `no checkpoint could be written: ${failure}` }),
+    };
+  }
 
   #allViolated(): boolean {
     return (
@@ -580,7 +611,7 @@ class Run {
       if (stop !== undefined) return { property: p.id, verdict: "inconclusive", reason: this.#stopped(stop) };
       const backward = p.check.c === "deadlock" || p.check.c === "stays-possible";
       if (backward && lost === undefined) {
-        return { property: p.id, verdict: "inconclusive", reason: this.#stopped("time") };
+        return { property: p.id, verdict: "inconclusive", reason: this.#stopped(this.#outOfTime) };
       }
       return this.#holds(p, errors);
     };
@@ -618,6 +649,11 @@ class Run {
 
   #stopped(stop: Stop): string {
     const reached = `${this.#found.count} states found, ${this.#found.next} explored, depth ${this.#found.depth}`;
+    if (stop === "interrupt") {
+      const { file = "", failure } = this.#checkpoints ?? {};
+      const kept = failure === undefined ? `go on with --resume ${file}` : `no checkpoint could be written: ${failure}`;
+      return `interrupted: ${reached}${this.#checkpoints === undefined ? "" : `; ${kept}`}`;
+    }
     if (stop === "time") return `time ran out: ${reached}`;
     if (stop === "memory") return `memory ran out: ${reached}`;
     return `stopped early: ${reached}`;

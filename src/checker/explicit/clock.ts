@@ -8,12 +8,14 @@ const REPORT = 250;
 export class Clock {
   readonly start = performance.now();
   readonly #deadline: number;
+  readonly #interrupt: Int32Array | undefined;
   readonly #report: ((p: Progress) => void) | undefined;
   #slice = this.start;
   #reported = this.start;
 
   constructor(options: SearchOptions) {
     this.#deadline = this.start + options.timeout * 1000;
+    this.#interrupt = options.interrupt;
     this.#report = options.progress;
   }
 
@@ -21,8 +23,13 @@ export class Clock {
     return (performance.now() - this.start) / 1000;
   }
 
+  /** The time is over, or the user wants an end. */
   get expired(): boolean {
-    return performance.now() >= this.#deadline;
+    return performance.now() >= this.#deadline || this.interrupted;
+  }
+
+  get interrupted(): boolean {
+    return this.#interrupt !== undefined && Atomics.load(this.#interrupt, 0) !== 0;
   }
 
   /** To be called every few milliseconds, and awaited when it returns something. */

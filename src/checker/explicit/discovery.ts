@@ -1,4 +1,7 @@
-/** What a search has found, whoever searched: one thread or several. */
+/**
+ * What a search has found, whoever searched: one thread or several. "First" means: in the order in which a breadth-first
+ * search by one thread finds states.
+ */
 import type { Lost } from "./backward-reachability.ts";
 import type { StateValues } from "./layout.ts";
 
@@ -14,6 +17,8 @@ export interface Discovery {
   readonly transitions: number;
   /** Greatest distance from the initial state at which states were found. */
   readonly depth: number;
+  /** Share of the states that has been found, from 0 to 1, as the growth of the levels suggests; undefined: unknown. */
+  readonly share: number | undefined;
   marked(mark: number): boolean;
   /** Transitions that ended in this error. */
   errors(finding: number): number;
@@ -42,5 +47,3 @@ export interface Discovery {
    */
   lost(group: number, asked: number, goals: number): Promise<readonly Lost[] | undefined>;
 }
-
-/** "First" everywhere means: in the order in which a breadth-first search by one thread finds states. */

@@ -10,9 +10,10 @@ import type { Clock } from "./clock.ts";
 import { compile, type Generated, type PartSearch, type Tables } from "./codegen.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { firstFound } from "./first-found.ts";
+import { foundShare, MANY } from "./found-share.ts";
 import { IntList } from "./int-list.ts";
 import { type Layout, type StateValues, unpack } from "./layout.ts";
-import { type Image, type PartPlan, type PartReport, type PartStop, PROGRESS, sharedMemory } from "./part.ts";
+import { type Image, type PartPlan, type PartReport, type PartStop, PROGRESS, SIZES, sharedMemory } from "./part.ts";
 import { PartThreadError, PartThreads } from "./part-threads.ts";
 import type { Orbit, Permutations } from "./symmetry.ts";
 
@@ -52,6 +53,7 @@ export class ParallelSearch implements Discovery {
   readonly #options: ParallelOptions;
   readonly #threads: PartThreads;
   readonly #progress: Float64Array;
+  readonly #sizes: Int32Array;
   readonly #seen: Int32Array;
   /** The host's own, which looks at the tables of all parts. */
   readonly #search: PartSearch;
@@ -73,6 +75,7 @@ export class ParallelSearch implements Discovery {
       this.#hasBegun = begun;
     });
     this.#progress = new Float64Array(memory.progress);
+    this.#sizes = new Int32Array(memory.sizes);
     this.#seen = new Int32Array(memory.seen);
     const { findings, invariants, sights } = plan;
     const examined = this.#sightsExamined;
@@ -171,6 +174,18 @@ export class ParallelSearch implements Discovery {
 
   get depth(): number {
     return this.#progress[3]!;
+  }
+
+  get share(): number | undefined {
+    const level = this.depth;
+    const sizes: number[] = [];
+    // A thread that has begun this level has told the size of the one before.
+    for (let k = Math.max(0, level - MANY); k < level; k++) {
+      let size = 0;
+      for (let part = 0; part < this.#options.plan.parts; part++) size += this.#sizes[part * SIZES + (k % SIZES)]!;
+      sizes.push(size);
+    }
+    return foundShare(this.#sum(4), sizes);
   }
 
   get position(): ParallelPosition {

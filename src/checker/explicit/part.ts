@@ -55,11 +55,14 @@ export interface SharedMemory {
   readonly outboxes: readonly (readonly (readonly SharedArrayBuffer[])[])[];
   /** Per part and sight, 1 plus the level at which it was first seen there, or 0. */
   readonly seen: SharedArrayBuffer;
-  /** Per part: states found, states expanded, transitions, level. */
+  /** Per part: states found, states expanded, transitions, level, states of complete levels. */
   readonly progress: SharedArrayBuffer;
+  /** Per part, the sizes of the last `SIZES` levels, each at the place of its number modulo that. */
+  readonly sizes: SharedArrayBuffer;
 }
 
-export const PROGRESS = 4;
+export const PROGRESS = 5;
+export const SIZES = 32;
 
 /** States that have been found, in the order of their levels: what a search can be taken up from. */
 export interface Image {
@@ -117,6 +120,7 @@ export class Part {
   readonly #store: Store;
   readonly #seen: Int32Array;
   readonly #progress: Float64Array;
+  readonly #sizes: Int32Array;
   #levels: number[] = [];
   #levelEnd = 0;
   #turn = 0;
@@ -128,6 +132,7 @@ export class Part {
     this.#outboxes = memory.outboxes.map((turn) => turn.map((from) => from.map((box) => new Int32Array(box))));
     this.#seen = new Int32Array(memory.seen);
     this.#progress = new Float64Array(memory.progress, own * PROGRESS * 8, PROGRESS);
+    this.#sizes = new Int32Array(memory.sizes, own * SIZES * 4, SIZES);
     this.#store = new Store(plan.words, plan.most, plan.maskBits, plan.budget, undefined, plan);
     const { findings, invariants, sights } = plan;
     const see = (sight: number): void => {
@@ -190,6 +195,9 @@ export class Part {
     }
     const [next, levelEnd] = starts.splice(first.levels.length);
     this.#levels = starts;
+    for (let k = Math.max(1, starts.length - SIZES); k < starts.length; k++) {
+      this.#sizes[(k - 1) % SIZES] = starts[k]! - starts[k - 1]!;
+    }
     this.#levelEnd = levelEnd!;
     search.restore(search.count(), next!, 0);
     search.setLevelEnd(this.#levelEnd);
@@ -238,6 +246,7 @@ export class Part {
     if (this.#decided()) return "decided";
     if (notices.reduce((sum, n) => sum + n.count, 0) > this.#plan.states) return "states";
     if (notices.every((n) => n.left === 0)) return "complete";
+    this.#sizes[(this.#levels.length - 1) % SIZES] = this.#levelEnd - this.#levels.at(-1)!;
     this.#levels.push(this.#levelEnd);
     this.#levelEnd = search.count();
     search.setLevelEnd(this.#levelEnd);
@@ -264,6 +273,7 @@ export class Part {
     this.#progress[1] = this.#search.next();
     this.#progress[2] = this.#search.transitions();
     this.#progress[3] = this.#levels.length - 1;
+    this.#progress[4] = this.#levels.at(-1)!;
   }
 
   report(stop: PartStop): PartReport {
@@ -372,5 +382,6 @@ export function sharedMemory(plan: PartPlan): SharedMemory {
     outboxes: [0, 1].map(() => range.map(() => range.map(() => new SharedArrayBuffer(bytes)))),
     seen: new SharedArrayBuffer(4 * parts * sights),
     progress: new SharedArrayBuffer(8 * parts * PROGRESS),
+    sizes: new SharedArrayBuffer(4 * parts * SIZES),
   };
 }

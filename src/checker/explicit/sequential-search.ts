@@ -4,6 +4,7 @@ import type { SequentialPosition } from "./checkpoint.ts";
 import type { Clock } from "./clock.ts";
 import type { Generated, Search } from "./codegen.ts";
 import type { Discovery, Path } from "./discovery.ts";
+import { foundShare, MANY } from "./found-share.ts";
 import { type Layout, type StateValues, unpack } from "./layout.ts";
 import type { Image } from "./part.ts";
 import { Store } from "./store.ts";
@@ -105,6 +106,14 @@ export class SequentialSearch implements Discovery {
 
   get depth(): number {
     return this.#levels.length - 1;
+  }
+
+  get share(): number | undefined {
+    const starts = this.#levels.slice(-MANY - 1);
+    return foundShare(
+      starts.at(-1)!,
+      starts.slice(1).map((start, k) => start - starts[k]!),
+    );
   }
 
   marked(mark: number): boolean {

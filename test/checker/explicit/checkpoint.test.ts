@@ -208,6 +208,29 @@ export default protocol("long", {
     });
   }, 120_000);
 
+  test("an interrupt writes a last checkpoint", async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const again = existsSync(file) ? ["--resume", file] : ["--checkpoint", file];
+      const child = spawn(process.execPath, words(...again, "--scenario", "u"), { cwd: directory, env });
+      let stdout = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        stdout += chunk.toString();
+      });
+      const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+      await sleep(2500);
+      child.kill(signal);
+      expect(await ended).toBe(130);
+      expect(JSON.parse(stdout)).toMatchObject({
+        interrupted: true,
+        results: [
+          { verdict: "inconclusive", reason: expect.stringMatching(/^interrupted: .* states found, .*--resume /) },
+        ],
+      });
+    }
+    const late = lockstep("--resume", file, "--scenario", "u", "--timeout", "3");
+    expect(JSON.parse(late.stdout).results[0].reason).toMatch(/^time ran out/);
+  }, 60_000);
+
   test("what cannot be is exit status 2 and one message", () => {
     const refused = (...more: string[]): string => {
       const { status, stderr } = lockstep(...more);
