@@ -11,6 +11,8 @@ export interface Result {
   readonly verdict: string;
   /** CPU seconds of the search alone. */
   readonly cpu: number;
+  /** Wall seconds of the search alone. */
+  readonly searchWall: number;
   /** Bytes of resident memory that the search took at most. */
   readonly memory: number;
   /** Wall seconds from the source to the verdict: translation, compilation, search. */
@@ -86,13 +88,14 @@ export function spin(
     commands: shown(commands),
     run() {
       const { search, wall } = stages(place, commands, { [model]: text ?? peer(place, model) });
-      const { stdout, cpu, memory } = search;
+      const { stdout, cpu, memory, wall: searchWall } = search;
       if (/max search depth too small/.test(stdout)) throw new Error(`${name}: -m${depth} is too small`);
       return {
         states: number(/(\d+) states, stored/, stdout),
         transitions: panTransitions(stdout) - 1n,
         verdict: number(/errors: (\d+)/, stdout) === 0n ? "holds" : "violated",
         cpu,
+        searchWall,
         memory,
         wall,
       };
@@ -130,12 +133,13 @@ export function rumur(
       let text = peer(place, model);
       for (const [constant, value] of Object.entries(constants)) text = text.replaceAll(`@${constant}@`, String(value));
       const { search, wall } = stages(place, commands, { [file]: text });
-      const { stdout, cpu, memory } = search;
+      const { stdout, cpu, memory, wall: searchWall } = search;
       return {
         states: number(/(\d+) states, \d+ rules fired/, stdout),
         transitions: number(/states, (\d+) rules fired/, stdout),
         verdict: /No error found/.test(stdout) ? "holds" : "violated",
         cpu,
+        searchWall,
         memory,
         wall,
       };
@@ -154,12 +158,13 @@ export function ceiling(place: Place, [n, m, r]: readonly number[], states: numb
     commands: shown(commands),
     run() {
       const { search, wall } = stages(place, commands, { "ceiling.cpp": peer(place, "ceiling.cpp") });
-      const { stdout, cpu, memory } = search;
+      const { stdout, cpu, memory, wall: searchWall } = search;
       return {
         states: number(/(\d+) states/, stdout),
         transitions: number(/(\d+) transitions/, stdout),
         verdict: "holds",
         cpu,
+        searchWall,
         memory,
         wall,
       };
@@ -183,6 +188,7 @@ export function lockstep(place: Place, name: string, request: SearchRequest): Co
         transitions: BigInt(found.transitions),
         verdict: verdicts.every((v) => v === verdicts[0]) ? (verdicts[0] ?? "") : JSON.stringify(found.verdicts),
         cpu: found.cpu,
+        searchWall: found.wall,
         memory: found.memory,
         wall,
       };
@@ -209,6 +215,8 @@ export function commandLine(place: Place, name: string, args: readonly string[])
     run() {
       // Status 1: a verdict is not the one declared, as happens at sizes other than the default.
       const { cpu, wall, memory } = measure(place.directory, command, 1);
+      // The search and all else there is to do are one process.
+      const searchWall = wall;
       const { results } = JSON.parse(readFileSync(report, "utf8")) as {
         results: { states: number | null; transitions: number | null; verdict: string; property: string }[];
       };
@@ -219,6 +227,7 @@ export function commandLine(place: Place, name: string, args: readonly string[])
         transitions: BigInt(results[0]?.transitions ?? 0),
         verdict: [...tally].map(([verdict, n]) => `${n} ${verdict}`).join(", "),
         cpu,
+        searchWall,
         memory,
         wall,
       };

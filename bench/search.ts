@@ -22,6 +22,8 @@ export interface SearchRequest {
   readonly sizes: readonly number[];
   /** `explicit`: the exact graph; `symmetry`: its orbits; `reduced`: with all reductions. */
   readonly engine: "explicit" | "symmetry" | "reduced" | "symbolic";
+  /** Threads of the search; default: 1. */
+  readonly workers?: number;
   /** Ids of properties; absent: all the system has. */
   readonly properties?: readonly string[];
 }
@@ -39,13 +41,16 @@ export interface SearchReport {
   readonly memory: number;
 }
 
-function search(system: TransitionSystem, { engine, properties }: SearchRequest): Promise<Exploration> | Exploration {
+function search(
+  system: TransitionSystem,
+  { engine, properties, workers = 1 }: SearchRequest,
+): Promise<Exploration> | Exploration {
   const options: SearchOptions = {
     properties: properties ?? system.properties.map((p) => p.id),
     reduction: engine === "symmetry" || engine === "reduced",
     timeout: Number.POSITIVE_INFINITY,
     memory: Number.POSITIVE_INFINITY,
-    workers: 1,
+    workers,
   };
   if (engine === "symbolic") return checkSymbolically(system, options);
   return explore(system, options, { transactions: engine === "reduced" });

@@ -27,10 +27,19 @@ import type { SearchRequest } from "./search.ts";
 const USAGE = `npm run bench -- [--large] [--runs N] [--only SECTION]... [--write]
   --large   also S8, 12 and 13 philosophers, more threads, and 8 openers in the models (half an hour)
   --runs N  rounds in which every tool runs once; default: 3
-  --only S  one of: search, search-large, reductions, verdict, liveness, growth, models (repeatable)
+  --only S  one of: search, search-large, parallel, reductions, verdict, liveness, growth, models (repeatable)
   --write   put the tables into bench/README.md and the chart into bench/growth.svg
 `;
-const SECTIONS = ["search", "search-large", "reductions", "verdict", "liveness", "growth", "models"] as const;
+const SECTIONS = [
+  "search",
+  "search-large",
+  "parallel",
+  "reductions",
+  "verdict",
+  "liveness",
+  "growth",
+  "models",
+] as const;
 type Section = (typeof SECTIONS)[number];
 
 /** Openers, ioctls, rounds. The states are for the sizes of the peers' tables, and are checked. */
@@ -53,6 +62,7 @@ const MOST_STORED = 2_000_000n;
 const SECONDS_FOR_A_MODEL = 120;
 
 const EXACT = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE"] };
+const TWO_CORES = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE", "-DNCORE=2"] };
 const PARTIAL_ORDER = { cc: ["-O2", "-DSAFETY"] };
 const FAIR = ["-a", "-f"];
 
@@ -142,6 +152,8 @@ class Bench {
         return this.#searches("All states, no reductions", false);
       case "search-large":
         return this.#searches("All states, no reductions, large", true);
+      case "parallel":
+        return this.#parallel();
       case "reductions":
         return this.#reductions();
       case "verdict":
@@ -234,6 +246,44 @@ class Bench {
     }
     const header = ["", "tool", "states/s", "of ours", "bytes/state", "of ours", "source to verdict, s", "of ours"];
     return section(title, header, rows, commands);
+  }
+
+  /** One thread and two, by wall time. */
+  #parallel(): string {
+    const place = this.#place;
+    const rows: string[][] = [];
+    const commands: Shown[] = [];
+    for (const { name, sizes, states } of this.#loops().filter((l) => l.name !== "S5")) {
+      process.stderr.write(`${name}, two threads\n`);
+      const [n, m, r] = sizes;
+      const request = { system: "loop", sizes, engine: "explicit" } as const;
+      const model = spinLoop(n, m, r, states);
+      const contenders = [
+        lockstep(place, "Lockstep, 2 workers", { ...request, properties: ["assertions"], workers: 2 }),
+        lockstep(place, "Lockstep, 1 worker", { ...request, properties: ["assertions"] }),
+        lockstep(place, "Lockstep, 2 workers, and partial deadlocks", { ...request, workers: 2 }),
+        lockstep(place, "Lockstep, 1 worker, and partial deadlocks", request),
+        ...(this.#spin
+          ? [spin(place, "SPIN, 2 cores", model, TWO_CORES), spin(place, "SPIN, 1 core", model, EXACT)]
+          : []),
+      ];
+      const results = this.#alternate(contenders);
+      mustAgree(name, results, BigInt(states));
+      for (const [contender, list] of results) {
+        rows.push([
+          rows.length % contenders.length === 0 ? name : "",
+          contender.name,
+          seconds(median(list.map((x) => x.searchWall))),
+          ratio(results, contender, (x) => x.searchWall),
+          seconds(median(list.map((x) => x.cpu))),
+          ratio(results, contender, (x) => x.cpu),
+          median(list.map((x) => x.memory / states)).toFixed(0),
+        ]);
+      }
+      commands.push(...commandsOf(name, contenders));
+    }
+    const header = ["", "tool", "wall s of the search", "of 2 workers", "CPU s", "of 2 workers", "bytes/state"];
+    return section("Two threads", header, rows, commands);
   }
 
   #reductions(): string {

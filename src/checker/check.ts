@@ -74,6 +74,8 @@ export interface CheckOptions {
   readonly memory: number;
   /** Threads to use at once. */
   readonly workers: number;
+  /** See `SearchOptions`. */
+  readonly storage?: "exact" | "fingerprints" | undefined;
   readonly coverage: boolean;
   /** Run part `index` (from 1) of `of`. */
   readonly shard: { readonly index: number; readonly of: number };
@@ -216,6 +218,7 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     workers: Math.max(1, Math.floor(options.workers / lanes)),
     spare,
     interrupt,
+    storage: options.storage,
     coverage: options.coverage,
     checkpoint: options.checkpoint,
     smt: options.smt,

@@ -19,7 +19,7 @@ const SYMBOLIC_SECONDS = 600;
 
 /**
  * Decides the properties asked for, each of which is among the outcomes of exactly one of the explorations. A run with
- * a checkpoint is one explicit search, since that is what a checkpoint is of.
+ * a checkpoint, or one that stores fingerprints, is one explicit search, since that is what these are of.
  *
  * @param firstSearch Bytes of the first explicit search.
  */
@@ -28,7 +28,8 @@ export async function exploreWithBest(
   options: SearchOptions,
   firstSearch: number = FIRST_SEARCH,
 ): Promise<Exploration[]> {
-  if (options.checkpoint !== undefined) return [await runEngine("explicit", program, options)];
+  if (options.checkpoint !== undefined || options.storage === "fingerprints")
+    return [await runEngine("explicit", program, options)];
   const started = performance.now();
   const left = () => Math.max(0, options.timeout - (performance.now() - started) / 1000);
   const first = await runEngine("explicit", program, {

@@ -5,12 +5,12 @@ import type { Exploration, SearchOptions } from "./verdict.ts";
 export const ENGINES = ["explicit", "symbolic", "smt", "reference"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
-export type EngineOption = "workers" | "memory" | "no-reduction" | "checkpoint" | "resume" | SolverOption;
+export type EngineOption = "workers" | "memory" | "no-reduction" | "checkpoint" | "resume" | "storage" | SolverOption;
 export type SolverOption = "smt" | "keep-smt" | "depth";
 
 /** Which of the options of `check` have an effect on an engine; all of them know a time limit. */
 export const ENGINE_OPTIONS: Readonly<Record<EngineName, ReadonlySet<EngineOption>>> = {
-  explicit: new Set(["workers", "memory", "no-reduction", "checkpoint", "resume"]),
+  explicit: new Set(["workers", "memory", "no-reduction", "checkpoint", "resume", "storage"]),
   symbolic: new Set(["memory", "no-reduction"]),
   smt: new Set(["workers", "memory", "smt", "keep-smt", "depth"]),
   // It never reduces anything and always finishes the graph, so asking for the exact graph is asking for what it does.

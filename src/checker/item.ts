@@ -56,6 +56,7 @@ export interface ItemOptions {
   /** See `SearchOptions`. */
   readonly spare?: Int32Array | undefined;
   readonly interrupt?: Int32Array | undefined;
+  readonly storage?: "exact" | "fingerprints" | undefined;
   readonly coverage: boolean;
   /** For the search that decides the verdicts; absent: none. */
   readonly checkpoint?: CheckpointOptions | undefined;
@@ -212,7 +213,7 @@ function searchOf(
   toCome: number,
   progress: (progress: Progress) => void,
 ): SearchOptions {
-  const { reduction, memory, workers, spare, interrupt, checkpoint } = options;
+  const { reduction, memory, workers, spare, interrupt, storage, checkpoint } = options;
   const left = secondsLeft(options) / toCome;
   // A resource limit ends each query, and with it the search, on every machine at the same place.
   const endless = engine === "smt" && left === Number.POSITIVE_INFINITY && options.smt?.rlimit === undefined;
@@ -224,6 +225,7 @@ function searchOf(
     workers,
     spare,
     interrupt,
+    storage,
     checkpoint,
     smt: endless ? { enough: SMT_ENOUGH, ...options.smt } : options.smt,
     progress,

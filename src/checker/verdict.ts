@@ -97,6 +97,11 @@ export interface SearchOptions {
   readonly spare?: Int32Array | undefined;
   /** One number in shared memory; when it is not 0, the user wants the search to end: it stops as if its time were over. */
   readonly interrupt?: Int32Array | undefined;
+  /**
+   * What the explicit engine stores of a state: all of it (the default), or 64 bits of hash. Then a state may be taken for
+   * another one, so that nothing is ever found to hold; what is violated is.
+   */
+  readonly storage?: "exact" | "fingerprints" | undefined;
   /** Absent: the search is not kept on disk. */
   readonly checkpoint?: CheckpointOptions | undefined;
   /** Absent: the SMT engine's defaults. Other engines have no use for it. */

@@ -40,6 +40,11 @@ export const SEARCH_OPTIONS: OptionSpecs = {
   },
   timeout: { type: "string", value: "SECONDS", what: "for the run as a whole" },
   memory: { type: "string", value: "MIB", what: "for the run as a whole; default: three quarters of the machine's" },
+  storage: {
+    type: "string",
+    value: "NAME",
+    what: "exact (default) or fingerprints: 64 bits a state, for graphs that do not fit; nothing is proved then",
+  },
   "no-reduction": { type: "boolean", what: "build and count the exact graph, even after a violation" },
   smt: { ...SMT_OPTION, what: `engine smt: ${SMT_OPTION.what}` },
   depth: { type: "string", value: "N", what: "engine smt: steps of bounded search at most; default: 100" },
@@ -219,7 +224,7 @@ export function searchOptions(
 ): Omit<CheckOptions, "coverage" | "shard"> {
   const engine: EngineName | "auto" = args.choice("engine", ["auto", ...ENGINES]) ?? "auto";
   if (engine !== "auto") {
-    for (const option of ["workers", "memory", "no-reduction", "checkpoint", "resume"] as const) {
+    for (const option of ["workers", "memory", "no-reduction", "checkpoint", "resume", "storage"] as const) {
       // A checkpoint is kept of the search that gives the verdicts, the other options are for every engine.
       const engines = option === "checkpoint" || option === "resume" ? [engine] : [engine, ...crossCheck];
       if (args.has(option) && !engines.some((e) => ENGINE_OPTIONS[e].has(option))) {
@@ -231,6 +236,12 @@ export function searchOptions(
     }
   }
   const smt = solverOptions(args, [engine, ...crossCheck]);
+  const storage = args.choice("storage", ["exact", "fingerprints"]);
+  if (storage === "fingerprints" && (args.has("checkpoint") || args.has("resume"))) {
+    throw new UsageError(
+      "--storage fingerprints cannot be combined with --checkpoint or --resume: leave one of them out",
+    );
+  }
   const memory = args.number("memory", "a number of MiB above 0", false);
   return {
     engine,
@@ -238,6 +249,7 @@ export function searchOptions(
     timeout: args.number("timeout", "a number of seconds above 0", false) ?? Number.POSITIVE_INFINITY,
     memory: memory === undefined ? Math.floor(totalmem() * MEMORY_SHARE) : memory * 2 ** 20,
     ...(smt && { smt }),
+    storage,
     workers: args.number("workers", "a whole number above 0", true) ?? availableParallelism(),
   };
 }

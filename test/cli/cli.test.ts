@@ -140,6 +140,8 @@ describe("usage errors say what is wrong and what is near, and exit with 2", () 
     [["check", "--param", "writers=1", "--param", "writers=2"], /given twice/],
     [["check", "--timeout", "soon"], /--timeout soon: expected a number of seconds above 0/],
     [["check", "--workers", "1.5"], /expected a whole number above 0/],
+    [["check", "--storage", "fingerprints", "--checkpoint", "x"], /cannot be combined with --checkpoint/],
+    [["check", "--storage", "fingerprints", "--engine", "smt"], /--storage has no effect on the engine smt/],
     [["check", "--memory", "0"], /expected a number of MiB above 0/],
     [["check", "--shard", "3/2"], /expected i\/n/],
     [["check", "--reporter", "xml"], /no reporter is called xml; there are default, json/],

@@ -1,7 +1,8 @@
 /**
  * The explicit-state engine: breadth-first search over the compiled transition system.
  *
- * Exact: every reachable state is stored in full, so `holds` is never the luck of a hash.
+ * Exact: every reachable state is stored in full, so `holds` is never the luck of a hash. Where fingerprints are stored
+ * instead, on request, nothing holds.
  */
 import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import type { Exploration, Finding, Outcome, Progress, Schedule, SearchOptions } from "../verdict.ts";
@@ -20,7 +21,7 @@ import { askedOncePerOrbit, namesOf, type Reductions, reductionsFor } from "./re
 import { scheduleTo, stepOf, transactions, type Way } from "./schedule.ts";
 import { SequentialSearch } from "./sequential-search.ts";
 import { Permutations } from "./symmetry.ts";
-import { MOST_PARTS } from "./table-code.ts";
+import { FINGERPRINT_BITS, MOST_PARTS } from "./table-code.ts";
 
 /** States between two looks at the clock. */
 const SLICE = 4096;
@@ -227,12 +228,13 @@ class Run {
     }
     this.#deadlock = this.#properties.some((p) => p.check.c === "deadlock");
     this.#layout = layOut(system);
-    const masks = this.#deadlock || this.#goals.length > 0;
+    // Who can still move is worked out by firing states again, of which fingerprints say nothing.
+    const masks = !this.#lossy && (this.#deadlock || this.#goals.length > 0);
     const wished = { symmetry: options.reduction, transactions: plan.transactions };
     this.#reductions = plan.reductions ?? reductionsFor(system, this.#properties, wished);
     const { orbits, internal } = this.#reductions;
     this.#permutations = new Permutations(system.threads.length, orbits);
-    const runs = askOfRuns(this.#properties);
+    const runs = this.#lossy ? { asked: [], conditions: [] } : askOfRuns(this.#properties);
     this.#asked = runs.asked;
     this.#question = {
       invariants: this.#invariants.map(exprOf),
@@ -242,6 +244,7 @@ class Run {
       orbits,
       internal,
       kept: runs.asked.length > 0 ? runs.conditions : undefined,
+      fingerprints: this.#lossy,
       branchText: plan.branchText,
     };
     this.#generated = generate(system, this.#layout, this.#question);
@@ -257,10 +260,12 @@ class Run {
       permutations: orbits.length > 0 ? this.#permutations : undefined,
       clock: this.#clock,
       pause: this.#pause,
+      fingerprints: this.#lossy ? { system, internal } : undefined,
     });
     this.#found = this.#sequential;
     const { checkpoint } = options;
     if (checkpoint === undefined) return;
+    if (this.#lossy) throw new CheckpointError("a search that stores fingerprints cannot be kept on disk");
     const asked = `${this.#properties.map((p) => p.id).join(", ")}; reductions ${options.reduction ? "on" : "off"}`;
     this.#identity = identityOf(system, {
       version: checkpoint.version,
@@ -285,8 +290,9 @@ class Run {
       }
       return {
         engine: "explicit",
-        method: "bfs",
-        complete: stop === undefined,
+        method: this.#lossy ? `bfs, ${FINGERPRINT_BITS}-bit fingerprints` : "bfs",
+        // A state may have been taken for another one.
+        complete: stop === undefined && !this.#lossy,
         states,
         transitions,
         depth,
@@ -366,6 +372,10 @@ class Run {
     return this.#clock.interrupted ? "interrupt" : "time";
   }
 
+  get #lossy(): boolean {
+    return this.#options.storage === "fingerprints";
+  }
+
   get #division(): DivisionPlan {
     return { ...DIVISION, ...this.#plan.division };
   }
@@ -376,6 +386,7 @@ class Run {
 
   /** The graph is kept by one thread only. */
   get #mayDivide(): boolean {
+    if (this.#lossy || this.#plan.inspect !== undefined) return false;
     return this.#asked.length === 0 && (this.#options.spare !== undefined || this.#options.workers > 1);
   }
 
@@ -601,7 +612,7 @@ class Run {
       }));
     }
     const errors = { ...this.#cut() };
-    const lost = stop === undefined ? await this.#lost() : undefined;
+    const lost = stop === undefined && !this.#lossy ? await this.#lost() : undefined;
     const temporal = new Map((stop === undefined ? this.#decideOnRuns(errors) : []).map((o) => [o.property, o]));
     const decide = async (p: SysProperty): Promise<Outcome> => {
       const found = temporal.get(p.id);
@@ -609,6 +620,7 @@ class Run {
       const violated = await this.#violation(p, lost);
       if (violated !== undefined) return violated;
       if (stop !== undefined) return { property: p.id, verdict: "inconclusive", reason: this.#stopped(stop) };
+      if (this.#lossy) return { property: p.id, verdict: "inconclusive", reason: this.#probably(p) };
       const backward = p.check.c === "deadlock" || p.check.c === "stays-possible";
       if (backward && lost === undefined) {
         return { property: p.id, verdict: "inconclusive", reason: this.#stopped(this.#outOfTime) };
@@ -657,6 +669,23 @@ class Run {
     if (stop === "time") return `time ran out: ${reached}`;
     if (stop === "memory") return `memory ran out: ${reached}`;
     return `stopped early: ${reached}`;
+  }
+
+  /**
+   * Why nothing found proves nothing, where fingerprints are stored. The number of states is a sum over pairs: each two
+   * have the same fingerprint with a probability of 2^-64, if hashes are as good as random (Wolper and Leroy, Reliable
+   * hashing without collision detection, CAV 1993; the bound of Stern and Dill, CHARME 1995, is not larger).
+   */
+  #probably(p: SysProperty): string {
+    const { count } = this.#found;
+    const omission = Math.min(1, (count * (count - 1)) / 2 / 2 ** FINGERPRINT_BITS);
+    const stored = `only ${FINGERPRINT_BITS}-bit fingerprints of states were stored`;
+    if (p.check.c === "temporal" || p.check.c === "stays-possible") return `${stored}, from which this is not decided`;
+    const partial = p.check.c === "deadlock" ? " (that one thread alone never moves again was not looked for)" : "";
+    return (
+      `no violation found among ${count} states${partial}, but ${stored}: ` +
+      `some state was missed with a probability of at most ${omission.toExponential(1)}`
+    );
   }
 
   #holds(p: SysProperty, errors: Record<string, number>): Outcome {

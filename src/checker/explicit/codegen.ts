@@ -13,7 +13,7 @@ import { canonicalCode } from "./canonical-code.ts";
 import { CodeWriter, Outlined, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
 import type { Orbit } from "./symmetry.ts";
-import { BURST, RECENT, tableCode } from "./table-code.ts";
+import { BURST, hashCode, RECENT, tableCode } from "./table-code.ts";
 
 /** Threads and goals per mask word. */
 export { GROUP };
@@ -45,6 +45,8 @@ export interface Question {
   readonly kept?: readonly SysExpr[] | undefined;
   /** Characters a branch of generated code may have within a function; absent: what suits V8. */
   readonly branchText?: number | undefined;
+  /** Store of each state only a hash of 64 bits, in `states`, and in full only those of the frontier. Without `kept`, `parts`, `masks`. */
+  readonly fingerprints?: boolean | undefined;
   /** For a search of one part of the states (`PartSearch`); `parents`: each keeps the number of its parent. */
   readonly parts?: { readonly parents: boolean } | undefined;
 }
@@ -194,6 +196,19 @@ export interface Generated {
   create(hooks: Hooks): Search;
 }
 
+/** A search that stores fingerprints: of a state that has been expanded, the words are forgotten. */
+export interface FingerprintSearch extends Search {
+  /** The frontier's states in full, from number `base` on: a larger array, with what the last one had. */
+  widen(frontier: Int32Array): void;
+  base(): number;
+  /** Forgets what has been expanded. To be called at the end of a level. */
+  advance(): void;
+  /** Whether packed words have the fingerprint of a state. */
+  isState(words: Int32Array, state: number): boolean;
+  /** Threads of a group that are blocked in a packed state unless they can move. */
+  blockedIn(group: number, words: Int32Array): number;
+}
+
 /** Makes a search of generated text, in whatever thread it has come to. */
 export function compile<S extends Search | PartSearch>(text: string, hooks: Hooks): S {
   return new Function("hooks", text)(hooks) as S;
@@ -236,7 +251,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const groups = Math.max(1, Math.ceil(bitsTotal / GROUP));
   const groupMasks = range(groups).map((g) => maskOf(Math.min(GROUP, bitsTotal - g * GROUP)));
   const internal = question.internal ?? [];
-  const { parts } = question;
+  const { parts, fingerprints = false } = question;
   const out: string[] = [];
   const outlined = new Outlined(question.branchText ?? BRANCH_TEXT);
   const chunkText = asArguments ? CHUNK_TEXT : WIDE_CHUNK_TEXT;
@@ -443,9 +458,10 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const groupList = range(groups);
 
   // One state.
+  const row = fingerprints ? `(c-base)*${W}` : `c*${W}`;
   const fetch = asArguments
-    ? `const o=c*${W};const ${wordNames.map((w, k) => `${w}=S[o+${k}]`).join(",")};`
-    : `const p=c*${W};`;
+    ? `const o=${row};const ${wordNames.map((w, k) => `${w}=S[o+${k}]`).join(",")};`
+    : `const p=${row};`;
   const noneLive = range(groups)
     .map((g) => `L${g}===0`)
     .join("&&");
@@ -493,7 +509,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const symmetric = question.orbits.length > 0;
   out.push("const renamings=[];");
   if (symmetric) out.push(canonicalCode(system, layout, question.orbits));
-  out.push(...tableCode({ words: W, symmetric, kept }, parts));
+  out.push(...tableCode({ words: W, symmetric, kept, fingerprints }, parts));
   const blockedOf = groupList.map((g) => `case ${g}:return blocked${g}(${asArguments ? head : "p"});`).join("");
   out.push(
     `function blockedHere(g,c){${fetch}switch(g){${blockedOf}}return 0;}`,
@@ -511,7 +527,9 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
     const burst = BURST * stride;
     out.push(
       "function run(states){let left=states;while(left>0&&next<levelEnd){" +
-        `if((count+${capacity}>room${kept ? `||kept+${capacity}>J.length` : ""})&&!grow(count+${capacity},kept+${capacity}))return false;` +
+        `if((count+${capacity}>room${kept ? `||kept+${capacity}>J.length` : ""}${
+          fingerprints ? `||(count+${capacity}-base)*${W}>S.length` : ""
+        })&&!grow(count+${capacity},kept+${capacity}))return false;` +
         `let n=0,c=next;const end=min(levelEnd,c+left);left+=c;` +
         (kept
           ? `while(c<end&&n<${burst}){n=expand(n,c++);I[c]=kept+(n/${stride}|0);}left-=c;next=c;insert(n);` +
@@ -528,7 +546,17 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
       `function root(w){for(let k=0;k<${W};k++)B[k]=w[k];B[${W}]=0;insert(${stride});sum=0;P[0]=0;return lookup(${stride}),R[0];}`,
       "const blocked=blockedHere;",
     );
+    if (fingerprints) {
+      const first = `const b=B,q=0;for(let k=0;k<${W};k++)b[k]=w[k];`;
+      out.push(
+        "function widen(x){S=x;}",
+        `function advance(){S.copyWithin(0,(next-base)*${W},(count-base)*${W});base=next;}`,
+        `function isState(w,c){${first}${hashCode(W)}return FP[2*c]===h&&FP[2*c+1]===g;}`,
+        "function blockedIn(k,w){const mine=S,from=base;S=w;base=0;const found=blockedHere(k,0);S=mine;base=from;return found;}",
+      );
+    }
     own = "root,find,run,edges,live,liveIn,inside,noteInside(){noting=true;},kept:()=>kept,movers";
+    if (fingerprints) own += ",widen,advance,isState,blockedIn,base:()=>base";
   } else {
     out.push(
       "function expandPart(successors){let left=successors;while(left>0&&next<levelEnd){" +
@@ -544,17 +572,17 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const module = [
     // Under a test runner every look at a global is slow.
     '"use strict";const {imul,min,floor}=Math;',
-    "let S,P,T,I,Q,J,Y,count=0,next=0,levelEnd=0,room=0,sum=0,kept=0,Z=0,new_=0,touched=0,gathered=0,failed=0,noting=false;",
+    "let S,FP,P,T,I,Q,J,Y,base=0,count=0,next=0,levelEnd=0,room=0,sum=0,kept=0,Z=0,new_=0,touched=0,gathered=0,failed=0,noting=false;",
     "const inside={words:[],edge:[]};",
     `let ${groupList.map((g) => `A${g},U${g},L${g}=0,E${g}=0`).join(",")};`,
-    `const movers=new Uint8Array(${capacity}),B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),D=new Int32Array(${RECENT});`,
+    `const movers=new Uint8Array(${capacity}),B=new Int32Array(${capacity * stride}),H=new Int32Array(${capacity}),R=new Int32Array(${capacity}),G=new Float64Array(${symmetric ? capacity : 1}).fill(-1),O=new Int32Array(${capacity}),H2=new Int32Array(${fingerprints ? capacity : 0}),D=new Int32Array(${RECENT});`,
     `const K=new Uint8Array(${Math.max(1, system.marks.length)}),F=new Uint8Array(${Math.max(1, system.findings.length)}),` +
       `X=new Float64Array(${Math.max(1, system.findings.length)});`,
     "const {found:foundHook,broken,restBroken,stuck,grow}=hooks;",
     "function found(f,c){if(F[f]===0){F[f]=1;foundHook(f,c<0?~c:c);}}",
     ...out,
     ...outlined.functions,
-    `function bind(x){S=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
+    `function bind(x){${fingerprints ? "FP" : "S"}=x.states;P=x.links;T=x.table;${groupList.map((g) => `A${g}=x.masks[${g}];`).join("")}` +
       (kept
         ? `I=x.graph.first;Q=x.graph.truths;J=x.graph.target;Y=x.graph.thread;${groupList.map((g) => `U${g}=x.graph.live[${g}];`).join("")}`
         : "") +

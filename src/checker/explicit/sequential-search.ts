@@ -1,14 +1,17 @@
 /** The breadth-first search by one thread. */
+import type { TransitionSystem } from "../../spec/transition-system.ts";
 import { backwardReachability, type Lost } from "./backward-reachability.ts";
 import type { SequentialPosition } from "./checkpoint.ts";
 import type { Clock } from "./clock.ts";
-import type { Generated, Search } from "./codegen.ts";
+import type { FingerprintSearch, Generated, Search } from "./codegen.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { foundShare, MANY } from "./found-share.ts";
-import { type Layout, type StateValues, unpack } from "./layout.ts";
+import { type Layout, pack, type StateValues, unpack } from "./layout.ts";
 import type { Image } from "./part.ts";
+import { transactions } from "./schedule.ts";
 import { Store } from "./store.ts";
 import type { Permutations } from "./symmetry.ts";
+import { FINGERPRINT_BITS } from "./table-code.ts";
 
 export interface SequentialOptions {
   readonly layout: Layout;
@@ -22,7 +25,18 @@ export interface SequentialOptions {
   readonly permutations: Permutations | undefined;
   readonly clock: Clock;
   readonly pause: () => Promise<void> | undefined;
+  /** Present where only fingerprints of states are stored: what is needed to find a state again. */
+  readonly fingerprints?: FingerprintOptions | undefined;
 }
+
+export interface FingerprintOptions {
+  readonly system: TransitionSystem;
+  /** Per thread and location: its step runs at once after the one before it. */
+  readonly internal: readonly (readonly boolean[])[];
+}
+
+/** States of the frontier there is room for at first. */
+const FRONTIER = 1 << 12;
 
 export class SequentialSearch implements Discovery {
   /** All has been explored; what is fired from now on has been seen. */
@@ -35,6 +49,10 @@ export class SequentialSearch implements Discovery {
   readonly #findingAt = new Map<number, number>();
   readonly #brokenAt = { invariant: new Map<number, number>(), "at-rest": new Map<number, number>() };
   #stuckAt = -1;
+  /** Words of the frontier's states, where only fingerprints are stored of others. */
+  #frontier = new Int32Array(0);
+  /** Of states whose fingerprints are stored, the words of those that have been asked for. */
+  readonly #recalled = new Map<number, Int32Array>();
   /** Number of the first state of each level. */
   readonly #levels: number[] = [0];
   /** Number of the first state beyond the level that is being expanded. */
@@ -44,7 +62,13 @@ export class SequentialSearch implements Discovery {
     const { layout, generated, maskBits, memory, graph } = options;
     this.#options = options;
     this.#layout = layout;
-    this.#store = new Store(layout.words, generated.most, maskBits, memory, graph);
+    this.#store = new Store(
+      options.fingerprints ? FINGERPRINT_BITS / 32 : layout.words,
+      generated.most,
+      maskBits,
+      memory,
+      graph,
+    );
     const note = (into: Map<number, number>, key: number, state: number): void => {
       if (!into.has(key)) into.set(key, state);
     };
@@ -57,12 +81,46 @@ export class SequentialSearch implements Discovery {
       stuck: (state) => {
         if (this.#stuckAt < 0) this.#stuckAt = state;
       },
-      grow: (states, edges) => this.#store.grow(this.#search, states, edges),
+      grow: (states, edges) => this.#widen(states) && this.#store.grow(this.#search, states, edges),
     });
     this.#search.bind(this.#store);
+    this.#widen(FRONTIER);
+  }
+
+  get #fingerprints(): FingerprintSearch | undefined {
+    return this.#options.fingerprints === undefined ? undefined : (this.#search as FingerprintSearch);
+  }
+
+  /** Makes room in the frontier for states up to number `needed`; false: no memory. */
+  #widen(needed: number): boolean {
+    const search = this.#fingerprints;
+    if (search === undefined) return true;
+    const { words } = this.#layout;
+    const wanted = (needed - search.base()) * words;
+    if (wanted <= this.#frontier.length) return true;
+    const used = search.count() * this.#store.bytesPerState + 4 * this.#store.table.length;
+    for (const length of [2 * wanted, wanted]) {
+      if (4 * length + used > this.#options.memory) continue;
+      try {
+        const larger = new Int32Array(length);
+        larger.set(this.#frontier.subarray(0, (search.count() - search.base()) * words));
+        this.#frontier = larger;
+        this.#store.reserved = 4 * length;
+        search.widen(larger);
+        return true;
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+    }
+    return false;
   }
 
   start(initial: Int32Array): void {
+    if (this.#options.fingerprints !== undefined) {
+      const root = initial.slice();
+      this.#search.canonical(root);
+      this.#recalled.set(0, root);
+    }
     this.#search.root(initial);
     this.#search.setLevelEnd(this.#levelEnd);
   }
@@ -82,6 +140,7 @@ export class SequentialSearch implements Discovery {
   }
 
   nextLevel(): void {
+    this.#fingerprints?.advance();
     if (this.#search.count() > this.#levelEnd) this.#levels.push(this.#levelEnd);
     this.#levelEnd = this.#search.count();
     this.#search.setLevelEnd(this.#levelEnd);
@@ -145,6 +204,8 @@ export class SequentialSearch implements Discovery {
   }
 
   words(state: number): Int32Array {
+    const { fingerprints } = this.#options;
+    if (fingerprints !== undefined) return this.#recall(state, fingerprints);
     const { words } = this.#layout;
     return this.#store.states.subarray(state * words, (state + 1) * words);
   }
@@ -155,11 +216,14 @@ export class SequentialSearch implements Discovery {
   }
 
   values(state: number): StateValues {
-    return unpack(this.#layout, this.#store.states, state * this.#layout.words);
+    return unpack(this.#layout, this.words(state), 0);
   }
 
   blocked(group: number, state: number): number {
-    return this.#search.blocked(group, state);
+    const search = this.#fingerprints;
+    return search === undefined
+      ? this.#search.blocked(group, state)
+      : search.blockedIn(group, this.#recall(state, this.#options.fingerprints!));
   }
 
   canonical(words: Int32Array): readonly number[] | undefined {
@@ -176,6 +240,27 @@ export class SequentialSearch implements Discovery {
       if (path[0]! >= children) path.unshift(parent);
     }
     return path;
+  }
+
+  /** The words of a state of which the fingerprint is stored, worked out along the way to it. */
+  #recall(state: number, { system, internal }: FingerprintOptions): Int32Array {
+    const path = this.#pathTo(state);
+    let known = path.findLastIndex((s) => this.#recalled.has(s));
+    for (; known < path.length - 1; known++) {
+      const next = path[known + 1]!;
+      const words = new Int32Array(this.#layout.words);
+      const sequences = [...transactions(system, internal, this.values(path[known]!))];
+      const found = sequences.some((sequence) => {
+        const { target } = sequence.at(-1)!;
+        if (target === undefined) return false;
+        pack(this.#layout, target, words, 0);
+        this.#search.canonical(words);
+        return this.#fingerprints!.isState(words, next);
+      });
+      if (!found) throw new Error(`no successor of state ${path[known]} has the fingerprint of state ${next}`);
+      this.#recalled.set(next, words);
+    }
+    return this.#recalled.get(state)!;
   }
 
   async firstWithFinding(findings: readonly number[]): Promise<{ path: Path; finding: number }> {

@@ -44,6 +44,8 @@ export class Store implements Tables {
   masks: MaskArray[];
   capacity = STATES[0]!;
   graph: { -readonly [K in keyof GraphTables]: GraphTables[K] } | undefined;
+  /** Bytes that others take of the budget. */
+  reserved = 0;
   readonly #words: number;
   readonly #linkBits: number;
   /** Bits per group of masks; empty when masks are not kept. */
@@ -121,7 +123,7 @@ export class Store implements Tables {
     while (slots * LOAD < needed) slots = slots < small / 4 ? slots * 8 : Math.max(slots * 2, small);
     const most = Math.min(Math.floor(MOST_ELEMENTS / this.#words), 2 ** 31 - 2);
     const bytes = 4 * slots + needed * this.bytesPerState + (this.graph === undefined ? 0 : edges * EDGE_BYTES);
-    if (needed > most || bytes > this.#budget) return false;
+    if (needed > most || bytes + this.reserved > this.#budget) return false;
     try {
       if (this.graph !== undefined && "kept" in search && edges > this.graph.target.length) {
         this.#growEdges(search.kept(), edges);

@@ -13,6 +13,8 @@ export interface TableShape {
   readonly symmetric: boolean;
   /** What is inserted is numbered in R. */
   readonly kept: boolean;
+  /** Of a state, 64 bits of hash are stored; in full only those of the frontier, from number `base` on. */
+  readonly fingerprints: boolean;
 }
 
 /** Successors that are looked up together. */
@@ -31,12 +33,14 @@ class TableCode {
   readonly stride: number;
   readonly symmetric: boolean;
   readonly #kept: boolean;
+  readonly #fingerprints: boolean;
 
-  constructor({ words, symmetric, kept }: TableShape) {
+  constructor({ words, symmetric, kept, fingerprints }: TableShape) {
     this.#words = words;
     this.stride = words + 1;
     this.symmetric = symmetric;
     this.#kept = kept;
+    this.#fingerprints = fingerprints;
   }
 
   #each(text: (k: number, plus: string) => string, separator = ""): string {
@@ -49,7 +53,21 @@ class TableCode {
       const word = `b[q${plus}]`;
       return k === 0 ? `let h=${word};` : `h=imul(h^h>>>15,0x2c1b3c6d)^imul(${word},0x9e3779b1);h=h<<13|h>>>19;`;
     });
-    return words + FINISH;
+    return words + FINISH + (this.#fingerprints ? this.#second : "");
+  }
+
+  /** Declares g, another hash of the state in b at q: MurmurHash3 (Appleby, public domain). */
+  get #second(): string {
+    const words = this.#each(
+      (_, plus) =>
+        `g^=imul((v=imul(b[q${plus}],0xcc9e2d51))<<15|v>>>17,0x1b873593);g=imul(g<<13|g>>>19,5)+0xe6546b64|0;`,
+    );
+    return `let g=0x3c6ef372,v=0;${words}${FINISH.replaceAll("h", "g")}`;
+  }
+
+  /** The entry's state, which begins at a in s, is that of hashes h and g, or, in full, that in b at q. */
+  #isAt(array: string, at: string): string {
+    return this.#fingerprints ? `FP[${at}]===h&&FP[${at}+1]===g` : this.equal(array, at);
   }
 
   /** The state in `array` at `at` is that in b at q. */
@@ -61,16 +79,17 @@ class TableCode {
     return this.#each((_, plus) => `${array}[${at}${plus}]=${from}[${q}${plus}];`);
   }
 
-  /** Where the state of entry e lies. */
+  /** Where what is stored of the state of entry e lies. */
   get place(): string {
-    return `(e&m)*${this.#words}-${this.#words}`;
+    const size = this.#fingerprints ? 2 : this.#words;
+    return `(e&m)*${size}-${size}`;
   }
 
   /** Walks to the state in b at q, of hash h; e is its entry, or 0 and j the free slot. */
   get walk(): string {
     return (
       `let j=h&m,e=0;while((e=t[j])!==0){if(((e^h)&~m)===0){const a=${this.place};` +
-      `if(${this.equal("s", "a")})break;}j=(j+1)&m;}`
+      `if(${this.#isAt("s", "a")})break;}j=(j+1)&m;}`
     );
   }
 
@@ -84,13 +103,13 @@ class TableCode {
     const link = `const f=b[q+${this.#words}];if(f<0){P[x]=1;P[~f]+=2;}else P[f]+=2;`;
     return [
       "function probe(n){const s=S,b=B,d=D,m=T.length-1;let k=0,z=0;" +
-        `for(let q=0;q<n;q+=${this.stride},k++){${canonical}${this.hash}H[k]=h;${this.#unlessRecent()}}` +
+        `for(let q=0;q<n;q+=${this.stride},k++){${canonical}${this.hash}H[k]=h;${this.#fingerprints ? "H2[k]=g;" : ""}${this.#unlessRecent()}}` +
         `${this.#touch}return k;}`,
       `function insert(n){sum+=probe(n);${this.#putNew(link)}}`,
       // The second pass touches nothing but the table: what is looked up was found together and lies together.
       "function lookup(n){const t=T,s=S,b=B,m=t.length-1;let k=0,w=0;" +
-        `for(let q=0;q<n;q+=${this.stride},k++){${this.#numbered}${this.hash}H[k]=h;w|=t[h&m];}touched=w;` +
-        `for(let i=0,q=0;i<k;i++,q+=${this.stride}){const h=H[i];${this.walk}R[i]=(e&m)-1;}return k;}`,
+        `for(let q=0;q<n;q+=${this.stride},k++){${this.#numbered}${this.hash}H[k]=h;${this.#fingerprints ? "H2[k]=g;" : ""}w|=t[h&m];}touched=w;` +
+        `for(let i=0,q=0;i<k;i++,q+=${this.stride}){${this.#hashed}${this.walk}R[i]=(e&m)-1;}return k;}`,
       this.#rehash,
     ];
   }
@@ -135,10 +154,15 @@ class TableCode {
     ];
   }
 
+  /** Declares the hashes of element i of the buffer. */
+  get #hashed(): string {
+    return this.#fingerprints ? "const h=H[i],g=H2[i];" : "const h=H[i];";
+  }
+
   #unlessRecent(): string {
     return (
       `const e=d[h&${RECENT - 1}];if(e!==0&&((e^h)&~m)===0){const a=${this.place};` +
-      `if(${this.equal("s", "a")}){${this.#kept ? "R[k]=(e&m)-1;" : ""}continue;}}O[z++]=k;`
+      `if(${this.#isAt("s", "a")}){${this.#kept ? "R[k]=(e&m)-1;" : ""}continue;}}O[z++]=k;`
     );
   }
 
@@ -149,13 +173,25 @@ class TableCode {
   #putNew(link: string): string {
     return (
       "const d=D,t=T,s=S,b=B,m=t.length-1;let x=count;" +
-      `for(let y=0;y<new_;y++){const i=O[y],q=i*${this.stride},h=H[i];${this.walk}` +
-      `if(e===0){const a=x*${this.#words};${this.copy("s", "a")}${link}` +
+      `for(let y=0;y<new_;y++){const i=O[y],q=i*${this.stride};${this.#hashed}${this.walk}` +
+      `if(e===0){${this.#store}${link}` +
       `x++;e=t[j]=x|h&~m;}${this.#kept ? "R[i]=(e&m)-1;" : ""}d[h&${RECENT - 1}]=e;}count=x;`
     );
   }
 
+  /** Stores the state in b at q as number x. */
+  get #store(): string {
+    if (!this.#fingerprints) return `const a=x*${this.#words};${this.copy("s", "a")}`;
+    return `const a=(x-base)*${this.#words};${this.copy("s", "a")}FP[2*x]=h;FP[2*x+1]=g;`;
+  }
+
   get #rehash(): string {
+    if (this.#fingerprints) {
+      return (
+        "function rehash(){D.fill(0);const t=T,m=t.length-1;" +
+        "for(let i=0;i<count;i++){const h=FP[2*i];let j=h&m;while(t[j]!==0)j=(j+1)&m;t[j]=i+1|h&~m;}}"
+      );
+    }
     return (
       "function rehash(){D.fill(0);const t=T,b=S,m=t.length-1;" +
       `for(let i=0,q=0;i<count;i++,q+=${this.#words}){${this.hash}let j=h&m;while(t[j]!==0)j=(j+1)&m;t[j]=i+1|h&~m;}}`
@@ -170,6 +206,14 @@ class TableCode {
 /** Elements of an outbox that one state takes: its words, its parent if that is kept, and its hash. */
 export function elementSize(words: number, parents: boolean): number {
   return words + (parents ? 2 : 1);
+}
+
+/** What is stored of a state as fingerprint. */
+export const FINGERPRINT_BITS = 64;
+
+/** Declares h and g, the fingerprint of the state in b at q. */
+export function hashCode(words: number): string {
+  return new TableCode({ words, symmetric: false, kept: false, fingerprints: true }).hash;
 }
 
 export function tableCode(shape: TableShape, parts: { readonly parents: boolean } | undefined): string[] {
