@@ -613,7 +613,7 @@ class Run {
     }
     const errors = { ...this.#cut() };
     const lost = stop === undefined && !this.#lossy ? await this.#lost() : undefined;
-    const temporal = new Map((stop === undefined ? this.#decideOnRuns(errors) : []).map((o) => [o.property, o]));
+    const temporal = new Map((stop === undefined ? await this.#decideOnRuns(errors) : []).map((o) => [o.property, o]));
     const decide = async (p: SysProperty): Promise<Outcome> => {
       const found = temporal.get(p.id);
       if (found !== undefined) return this.#onRuns(p, found, errors);
@@ -637,10 +637,11 @@ class Run {
     return outcomes;
   }
 
-  #decideOnRuns(cut: Readonly<Record<string, number>>): RunVerdict[] {
+  async #decideOnRuns(cut: Readonly<Record<string, number>>): Promise<RunVerdict[]> {
     if (this.#asked.length === 0) return [];
-    return decideOnRuns(
+    return await decideOnRuns(
       {
+        clock: this.#clock,
         system: this.#system,
         ...this.#sequential.kept,
         layout: this.#layout,

@@ -5,6 +5,7 @@ import { fairLasso, hasFairRun, ProductTooLarge } from "../liveness/fair-cycle.t
 import { type FairGraph, type FairnessConditions, GROUP, type ReducedEdges, sourceOf } from "../liveness/fair-graph.ts";
 import { questionOf, type RunQuestion, requestedPredicates, vacuousReason } from "../liveness/question.ts";
 import type { Outcome, ScheduleStep } from "../verdict.ts";
+import type { Clock } from "./clock.ts";
 import type { Search } from "./codegen.ts";
 import { firings } from "./evaluate.ts";
 import { type Layout, maskOf, pack, unpack } from "./layout.ts";
@@ -44,16 +45,26 @@ export interface KeptGraph {
   /** Edges that ended in an error, by kind. */
   readonly cut: Readonly<Record<string, number>>;
   readonly memory: number;
+  readonly clock: Clock;
 }
+
+class OutOfTime extends Error {}
 
 /** What the graph says of a property; `broken`: a run breaks it, which a reduced graph does not show. */
 export type RunVerdict = Outcome | { readonly property: string; readonly verdict: "broken" };
 
 /** `holds` here may still be vacuous for want of its trigger, which the caller knows. */
-export function decideOnRuns(graph: KeptGraph, asked: readonly AskedOfRuns[]): RunVerdict[] {
+export async function decideOnRuns(graph: KeptGraph, asked: readonly AskedOfRuns[]): Promise<RunVerdict[]> {
   // Looking at transitions again must not count them again.
   const counted = graph.search.errors.slice();
-  const decided = asked.map((a) => new FairSearch(graph, a).decide());
+  const { search, clock } = graph;
+  const progress = { states: search.count(), transitions: search.transitions(), depth: 0, frontier: 0 };
+  const decided: RunVerdict[] = [];
+  for (const one of asked) {
+    decided.push(new FairSearch(graph, one).decide());
+    const wait = clock.tick(() => progress);
+    if (wait !== undefined) await wait;
+  }
   graph.search.errors.set(counted);
   return decided;
 }
@@ -81,6 +92,9 @@ class FairSearch {
       thread,
       enabled: live,
       truths,
+      checkTime: () => {
+        if (kept.clock.expired) throw new OutOfTime();
+      },
       asksStrong: strongPlaces(asked.check, system, store, layout),
       ...(isReduced ? { reduced: reducedEdges(kept) } : {}),
     };
@@ -115,6 +129,10 @@ class FairSearch {
         reason: vacuousReason(question.request, property.trigger.what, this.#kept.cut),
       };
     } catch (error) {
+      if (error instanceof OutOfTime) {
+        const reason = `time ran out for fair runs: ${this.#graph.states} states, ${this.#graph.target.length} transitions`;
+        return { property: id, verdict: "inconclusive", reason };
+      }
       if (!(error instanceof ProductTooLarge || error instanceof RangeError)) throw error;
       return { property: id, verdict: "inconclusive", reason: `memory ran out: ${error.message}` };
     }

@@ -34,6 +34,9 @@ export interface FairComponent {
 // Under a test runner every look at a global is slow.
 const { floor } = Math;
 
+/** States between two looks at the clock, less 1. */
+const PATIENCE = (1 << 16) - 1;
+
 /** Not to be visited (again). Components being judged have smaller marks. */
 const DONE = -1;
 
@@ -171,6 +174,7 @@ class Components {
       const top = path.length;
       path.push(u);
       index[u] = ++counter;
+      if ((counter & PATIENCE) === 0) this.#graph.checkTime?.();
       low[top] = counter;
       position[top] = 0;
       const s = size === 1 ? u : floor(u / size);
@@ -274,6 +278,7 @@ class Components {
     const removed = this.#removed;
     const mark = index[members[0]!]!;
     for (let m = 0; m < members.length; m++) {
+      if ((m & PATIENCE) === PATIENCE) this.#graph.checkTime?.();
       const u = members[m]!;
       const s = floor(u / size);
       const j = u % size;

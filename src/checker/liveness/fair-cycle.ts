@@ -20,6 +20,8 @@ export interface Lasso {
 export class ProductTooLarge extends Error {}
 
 const STUTTER = -1;
+/** States between two looks at the clock, less 1. */
+const PATIENCE = (1 << 16) - 1;
 /** Components whose loops are looked at, nearest first, for the shortest lasso. */
 const CANDIDATES = 16;
 
@@ -135,7 +137,7 @@ class Product {
   }
 
   /** The nodes, nearest first, by which fair components are entered; each component once. */
-  *entries(): Generator<{ number: number; depth: number; component: FairComponent }> {
+  *entries(): Generator<{ number: number; depth: number; component: number }> {
     const { first, target } = this.#graph;
     const entered = new Uint8Array(this.#components.length);
     const reach = (state: number, q: number, parent: number, via: number) => {
@@ -151,6 +153,7 @@ class Product {
     let depth = 0;
     let left = this.#components.length;
     for (let u = 0; u < this.#node.length && left > 0; u++) {
+      if ((u & PATIENCE) === 0) this.#graph.checkTime?.();
       if (u === levelEnd) {
         levelEnd = this.#node.length;
         depth++;
@@ -159,7 +162,7 @@ class Product {
       if (c >= 0 && entered[c] === 0) {
         entered[c] = 1;
         left--;
-        yield { number: u, depth, component: this.#components[c]! };
+        yield { number: u, depth, component: c };
       }
       const state = floor(this.#node.data[u]! / this.#size);
       const successors = this.#successors[this.#node.data[u]! % this.#size]!;
@@ -184,10 +187,8 @@ class Product {
   }
 
   /** The lasso that enters a fair component at one of its nodes and goes round everything that must recur in it. */
-  lasso(number: number, { states, nodes }: FairComponent): Lasso {
+  lasso(number: number, component: number): Lasso {
     const size = this.#size;
-    const members = new Set<number>();
-    for (let i = 0; i < states.length; i++) members.add(states[i]! * size + nodes[i]!);
     const entry = this.#node.data[number]!;
     const prefix: number[] = [];
     for (let u = number; this.#parent.data[u]! >= 0; u = this.#parent.data[u]!) {
@@ -201,7 +202,9 @@ class Product {
     let sets = (1 << this.#automaton.sets) - 1;
     const idle = new Set(weak);
     const wanted = new Set<number>();
-    for (const u of members) for (const t of this.#wanted(this.#stateOf(u))) wanted.add(t);
+    if (strong.length > 0) {
+      for (const s of this.#components[component]!.states) for (const t of this.#wanted(s)) wanted.add(t);
+    }
     let still = moving.length > 0;
     const note = (u: number) => {
       sets &= ~this.#automaton.nodes[u % size]!.accepting;
@@ -227,7 +230,7 @@ class Product {
     let at = entry;
     note(at);
     const walk = (goal: (hop: Hop) => boolean) => {
-      for (const hop of this.#shortest(at, members, goal)) {
+      for (const hop of this.#shortest(at, component, goal)) {
         noteEdge(hop);
         note(hop.to);
         if (hop.edge !== STUTTER) loop.push(hop.edge);
@@ -247,7 +250,7 @@ class Product {
   }
 
   /** The shortest path inside a component from `start` whose last edge satisfies the goal. */
-  #shortest(start: number, members: ReadonlySet<number>, goal: (hop: Hop) => boolean): Hop[] {
+  #shortest(start: number, component: number, goal: (hop: Hop) => boolean): Hop[] {
     const { first, target } = this.#graph;
     const size = this.#size;
     const came = new Map<number, Hop | undefined>([[start, undefined]]);
@@ -261,7 +264,7 @@ class Product {
         const next = stutter ? s : target[e]!;
         for (const q of this.#successors[u % size]!) {
           const to = next * size + q;
-          if (!members.has(to)) continue;
+          if (this.#component[to] !== component + 1) continue;
           const hop = { from: u, edge: stutter ? STUTTER : e, to };
           if (goal(hop)) {
             const path = [hop];

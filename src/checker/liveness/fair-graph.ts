@@ -17,6 +17,8 @@ export interface FairGraph {
   readonly truths: Words;
   /** Whether strong fairness, where it is asked of the thread, is asked of it where it stands in this state. */
   asksStrong(state: number, thread: number): boolean;
+  /** Called now and then; throws when time is up. */
+  readonly checkTime?: () => void;
   /** Present where the graph is reduced. */
   readonly reduced?: ReducedEdges;
 }

@@ -131,6 +131,18 @@ describe("fairness", () => {
   });
 });
 
+test("a search of many states looks at the clock", () => {
+  const states = 1 << 18;
+  const edges = Array.from({ length: states }, (_, s) => [s, (s + 1) % states, 0] as const);
+  const g = graph(edges, new Array<number>(states).fill(0));
+  expect(breaks(g, eventually(p))?.loop).toHaveLength(states);
+  let looks = 0;
+  const late = () => {
+    if (++looks === 2) throw new Error("late");
+  };
+  expect(() => breaks({ ...g, checkTime: late }, eventually(p))).toThrow("late");
+});
+
 /** Does the formula hold on the lasso? By unrolling the definition over the positions of prefix and loop. */
 function holdsOn(f: Formula, word: readonly number[], loop: number): boolean {
   const n = word.length;
