@@ -65,7 +65,7 @@ export function may_sleep(slept: Local<Bool, Bool | boolean>): void {
 }
 
 export function after_sleep(slept: Local<Bool, Bool | boolean>): void {
-  if (one_cpu()) return If(slept.value, () => sleep("memory, or I/O"));
+  if (one_cpu()) If(slept.value, () => sleep("memory, or I/O", slept));
   If(slept.value, () => lock_kernel());
 }
 
@@ -303,8 +303,9 @@ export const del_gendisk = fn("del_gendisk", { at: GENHD, params: { disk: ptr(ge
 const one_cpu = (): boolean => switched("scheduler", "one-cpu");
 
 /** Gives up the CPU, and the big kernel lock if the task has it. */
-function sleep(what: string): void {
+function sleep(what: string, slept?: Local<Bool, Bool | boolean>): void {
   sleep_until(`sleeps: ${what}`, () => new Bool({ e: "const", v: 1 }));
+  slept?.set(false);
 }
 
 /** Where one CPU is shared without preemption in the kernel, it goes to others between two system calls all the same. */
