@@ -427,6 +427,7 @@ function resultOf(
   const expected = program.expectations.find((e) => e.property === outcome.property);
   const kind = shown.finding?.kind ?? null;
   const trace = shown.trace === null ? null : tracePath(shown.trace, item.deviations);
+  const reductionsOff = outcome.reductionsOff ?? exploration.reductionsOff ?? [];
   const result: CheckResult = {
     protocol: program.protocol,
     variant: program.variant,
@@ -440,6 +441,7 @@ function resultOf(
     method: exploration.method,
     complete: exploration.complete,
     reductions: outcome.reductions ?? exploration.reductions,
+    ...(reductionsOff.length > 0 && { reductionsOff }),
     states: exploration.states,
     transitions: exploration.transitions,
     depth: verdict === "violated" ? (shown.trace?.steps.length ?? null) : null,

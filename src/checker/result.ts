@@ -1,5 +1,6 @@
 /** What `check` decides about one property of one scenario: the row of the JSON report, exactly as its schema says. */
 import type { Assumptions, Trace } from "./trace/trace.ts";
+import type { ReductionOff } from "./verdict.ts";
 
 export type Verdict = "holds" | "violated" | "vacuous" | "inconclusive";
 
@@ -25,6 +26,8 @@ export interface CheckResult {
   /** Every reachable state was explored, or a proof found. */
   readonly complete: boolean;
   readonly reductions: readonly string[];
+  /** What was not reduced although there was something to reduce, and why; absent where there is nothing to say. */
+  readonly reductionsOff?: readonly ReductionOff[];
   readonly states: number | null;
   readonly transitions: number | null;
   /** Steps of the trace; null where there is none. */

@@ -57,7 +57,15 @@ export type Outcome =
   ) & {
     /** The reductions used, where they are not those of the exploration: a property had a search of its own. */
     readonly reductions?: readonly string[];
+    readonly reductionsOff?: readonly ReductionOff[];
   };
+
+/** A reduction that was not used, or not for all it could be used for. */
+export interface ReductionOff {
+  readonly reduction: string;
+  /** One clause: who or what forbids it. */
+  readonly reason: string;
+}
 
 /** What one engine run over one transition system found. */
 export interface Exploration {
@@ -73,6 +81,8 @@ export interface Exploration {
   readonly depth: number | null;
   readonly seconds: number;
   readonly reductions: readonly string[];
+  /** Absent: nothing that there is to reduce was left out. */
+  readonly reductionsOff?: readonly ReductionOff[];
   /** Edges that ended in an error, by kind. */
   readonly cut: Readonly<Record<string, number>>;
   readonly outcomes: readonly Outcome[];

@@ -27,6 +27,8 @@ export const defaultReporter: Reporter = (report, context) => {
   if (report.checked.length > 0) sections.push(legend(report.checked));
   const notes = attention(report);
   if (notes.length > 0) sections.push(notes.join("\n"));
+  const unreduced = reductionsOff(report.checked);
+  if (unreduced.length > 0) sections.push(unreduced.join("\n"));
   const certified = certificates(report.checked, context);
   if (certified.length > 0) sections.push(certified.join("\n"));
   const compared = crossChecks(report.checked);
@@ -187,6 +189,18 @@ function certificates(checked: readonly Checked[], context: ReportContext): stri
   const count = certified.length === 1 ? "1 verdict" : `${certified.length} verdicts`;
   const file = `npx lockstep certify ${context.proofs}/${first}`;
   return [`certificates: for ${count}, below ${context.proofs}; another solver checks one by`, `  ${file}`];
+}
+
+/** What was not reduced although it could be made smaller, each reason once, with the number of verdicts. */
+function reductionsOff(checked: readonly Checked[]): string[] {
+  const verdicts = new Map<string, number>();
+  for (const { result } of checked) {
+    for (const { reduction, reason } of result.reductionsOff ?? []) {
+      const text = `${reduction} off in ${result.protocol} ${result.scenario}: ${reason}`;
+      verdicts.set(text, (verdicts.get(text) ?? 0) + 1);
+    }
+  }
+  return [...verdicts].flatMap(([text, n]) => wrap(`${text} (${n} verdict${n === 1 ? "" : "s"})`, 100, "  "));
 }
 
 /** What other engines say about the verdicts: with how many each agrees, and where there was nothing to compare. */

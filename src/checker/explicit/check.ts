@@ -58,8 +58,9 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
   const result = explorations[0]!;
   const found = explorations.flatMap((e) =>
     e.outcomes.map((o): Outcome => {
-      const same = e.reductions.join() === result.reductions.join();
-      return same ? o : { ...o, reductions: e.reductions };
+      const how = ({ reductions, reductionsOff = [] }: Exploration) => ({ reductions, reductionsOff });
+      const same = JSON.stringify(how(e)) === JSON.stringify(how(result));
+      return same ? o : { ...o, ...how(e) };
     }),
   );
   const reductionsOf = (o: Outcome) => o.reductions ?? result.reductions;
@@ -75,8 +76,8 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
   const broken = found.filter((o) => o.verdict === "inconclusive" && o.reason === BROKEN);
   const lassos = await lookAgain(broken, false, { transactions: false });
   const outcomes = found.map((outcome): Outcome => {
-    const { reductions } = outcome;
-    const kept = reductions === undefined ? {} : { reductions };
+    const { reductions, reductionsOff } = outcome;
+    const kept = { ...(reductions && { reductions }), ...(reductionsOff && { reductionsOff }) };
     if (broken.includes(outcome)) {
       const o = lassos.find(({ property }) => property === outcome.property)!;
       if (o.verdict === "violated") return { ...o, ...kept };
@@ -111,7 +112,8 @@ export function searches(system: TransitionSystem, options: SearchOptions): [One
   const wished = { symmetry: options.reduction, transactions: options.reduction };
   const groupOf = (properties: SysProperty[]): Group => {
     const reductions = reductionsFor(system, properties, wished);
-    return { properties, reductions, key: JSON.stringify(reductions) };
+    const { orbits, internal } = reductions;
+    return { properties, reductions, key: JSON.stringify({ orbits, internal }) };
   };
   // A checkpoint is of a search that keeps no edges.
   const apart = options.checkpoint !== undefined;
@@ -298,6 +300,7 @@ class Run {
         depth,
         seconds: this.#clock.seconds,
         reductions: namesOf(this.#reductions),
+        ...(this.#reductions.off.length > 0 && { reductionsOff: this.#reductions.off }),
         cut,
         outcomes,
       };

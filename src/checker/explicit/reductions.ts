@@ -23,7 +23,8 @@ import type {
   TransitionSystem,
 } from "../../spec/transition-system.ts";
 import { GROUP } from "../liveness/fair-graph.ts";
-import { type Orbit, orbits, renamedText } from "./symmetry.ts";
+import type { ReductionOff } from "../verdict.ts";
+import { type Apart, type Orbit, orbits, renamedText } from "./symmetry.ts";
 import { conditionsOfFairness, internalLocations } from "./transactions.ts";
 
 type TemporalCheck = Extract<SysCheck, { c: "temporal" }>;
@@ -34,6 +35,8 @@ export interface Reductions {
   readonly orbits: readonly Orbit[];
   /** Per thread and location: its step runs at once after the one before it; none: no transactions. */
   readonly internal: readonly (readonly boolean[])[];
+  /** What was wished for and is off, in whole or in part, although there is something to reduce. */
+  readonly off: readonly ReductionOff[];
 }
 
 /** What the verdict calls them. */
@@ -47,15 +50,37 @@ export function reductionsFor(
   properties: readonly SysProperty[],
   wished: { readonly symmetry: boolean; readonly transactions: boolean },
 ): Reductions {
-  const checks = properties.flatMap((p) => asInvariants(p.check));
+  const asked = properties.flatMap((p) => asInvariants(p.check).map((check) => ({ check, id: p.id })));
+  const checks = asked.map(({ check }) => check);
+  const off: ReductionOff[] = [];
   const fairness = properties.flatMap((p) => (p.check.c === "temporal" ? [p.check] : []));
-  const found = wished.symmetry ? orbits(system, checks, (a, b) => fairness.every((check) => alike(check, a, b))) : [];
+  const nameOf = (t: number): string => system.threads[t]!.name;
+  const notExchanged = ({ threads: [a, b], by }: Apart): ReductionOff => {
+    const who = `${nameOf(a)} and ${nameOf(b)} are not exchanged: `;
+    const why =
+      "fact" in by
+        ? by.fact
+        : "site" in by
+          ? `${by.site.file}:${by.site.line} tells them apart`
+          : `${asked[by.property]!.id} tells them apart`;
+    return { reduction: "symmetry", reason: who + why };
+  };
+  const alikeInAll = (a: number, b: number) => fairness.every((check) => alike(check, a, b));
+  const found = wished.symmetry ? orbits(system, checks, alikeInAll, (apart) => off.push(notExchanged(apart))) : [];
   // Who can still move is kept in words of so many threads, and renamed within each.
   const lookedBack = properties.some((p) => p.check.c === "deadlock" || p.check.c === "stays-possible");
   const classes = lookedBack ? withinGroups(found) : found;
-  return { orbits: classes, internal: wished.transactions ? internalFor(system, checks, fairness, classes) : [] };
+  if (classes.flat().length < found.flat().length || classes.length > found.length) {
+    const reason = `threads are exchanged within each ${GROUP} of the ${system.threads.length} only, since deadlock or "stays possible" is asked`;
+    off.push({ reduction: "symmetry", reason });
+  }
+  if (!wished.transactions) return { orbits: classes, internal: [], off };
+  const internal = internalFor(system, checks, fairness, classes);
+  if (typeof internal !== "string") return { orbits: classes, internal, off };
+  return { orbits: classes, internal: [], off: [...off, { reduction: "transactions", reason: internal }] };
 }
 
+/** Orbits without members in two groups of the masks that say who can still move. */
 function withinGroups(classes: readonly Orbit[]): Orbit[] {
   return classes.flatMap((orbit) => {
     const groups = new Map<number, number[]>();
@@ -72,8 +97,10 @@ function internalFor(
   checks: readonly SysCheck[],
   temporal: readonly TemporalCheck[],
   classes: readonly Orbit[],
-): boolean[][] {
-  if (!temporal.every((check) => allFinish(system, check.fairness))) return [];
+): boolean[][] | string {
+  if (!temporal.every((check) => allFinish(system, check.fairness))) {
+    return "fairness is not assumed of every thread, so that one may stop inside a transaction";
+  }
   const strong = temporal.flatMap((check) => check.fairness.strong);
   const isStrong = (program: number, l: number) =>
     strong.some((s) => system.threads[s.thread]!.program === program && (s.locations?.includes(l) ?? true));
@@ -85,7 +112,11 @@ function internalFor(
     const alike = internal[orbit[0]!]!.map((_, l) => orbit.every((t) => internal[t]![l]));
     for (const t of orbit) internal[t] = alike;
   }
-  return internal.some((locations) => locations.some((x) => x)) ? internal : [];
+  const some = (flags: readonly (readonly boolean[])[]) => flags.some((locations) => locations.includes(true));
+  if (some(internal)) return internal;
+  if (all.length === 0 || !some(internalLocations(system, [], temporal.length > 0))) return [];
+  const what = temporal.length > 0 ? "what is asked of runs, or fairness, would see" : "what is asked would see";
+  return `${what} every step that could be joined to the one before it`;
 }
 
 /** Every thread ends a transaction that it has begun, and no strongly fair one waits until nobody else can move. */

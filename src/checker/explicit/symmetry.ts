@@ -8,6 +8,7 @@
  * (Ip and Dill 1996, scalarsets). Where code or a property names members (`pc` and locals of a thread, a constant of
  * thread sort), it is compared with what the exchange of two threads makes of it, up to the order of operands.
  */
+import type { Site } from "../../spec/program.ts";
 import type {
   SysCheck,
   SysCode,
@@ -27,7 +28,15 @@ type Place = "int" | "thread" | "truth";
 
 type Permutation = readonly number[];
 
+/** A thread is used as a number, at the place named by the message. */
 class Asymmetric extends Error {}
+
+/** Two threads that run the same program and cannot be exchanged. */
+export interface Apart {
+  readonly threads: readonly [number, number];
+  /** What tells them apart: a place in the model, a property (its number among those asked), or a fact. */
+  readonly by: { readonly site: Site } | { readonly property: number } | { readonly fact: string };
+}
 
 const COMMUTATIVE: ReadonlySet<string> = new Set(["+", "*", "&", "|", "^", "==", "!="]);
 
@@ -209,16 +218,28 @@ export function permuteState(system: TransitionSystem, state: StateValues, map: 
 }
 
 /** The code of a system in pieces, each with the threads it names. */
-function pieces(system: TransitionSystem, properties: readonly SysCheck[]) {
-  const all: { named: ReadonlySet<number>; text: (map: Permutation) => string }[] = [];
+function pieces(
+  system: TransitionSystem,
+  properties: readonly SysCheck[],
+  /** Called with the first place where a thread is used as a number. */
+  usedAsNumber: (by: Apart["by"]) => void,
+) {
+  const all: { named: ReadonlySet<number>; text: (map: Permutation) => string; by: Apart["by"] }[] = [];
   const identity = system.threads.map((_, t) => t);
+  let by: Apart["by"] = { fact: "" };
   const add = (program: SysProgram | undefined, render: (r: Renaming) => string): void => {
     const renaming = new Renaming(system, program, identity);
-    render(renaming);
-    all.push({ named: renaming.named, text: (map) => render(new Renaming(system, program, map)) });
+    try {
+      render(renaming);
+    } catch (error) {
+      if (error instanceof Asymmetric) usedAsNumber(by);
+      throw error;
+    }
+    all.push({ named: renaming.named, text: (map) => render(new Renaming(system, program, map)), by });
   };
   for (const program of system.programs) {
     for (const location of program.locations) {
+      by = { site: location.site };
       for (const action of location.actions) {
         if (action.guard !== undefined) {
           const { guard } = action;
@@ -239,7 +260,10 @@ function pieces(system: TransitionSystem, properties: readonly SysCheck[]) {
   }
   // Who keeps a thread off its CPU is compared between the threads, below; here only its form counts.
   for (const thread of system.threads) keptOff(system, thread, identity);
-  for (const check of properties) add(undefined, (r) => r.check(check));
+  properties.forEach((check, property) => {
+    by = { property };
+    add(undefined, (r) => r.check(check));
+  });
   return all;
 }
 
@@ -252,41 +276,63 @@ function keptOff(system: TransitionSystem, thread: SysThread, map: Permutation):
  * The orbits of a system for these properties; none where thread ids are used as numbers.
  *
  * @param alike Whether what is assumed of two threads is the same: an equivalence.
+ * @param apart Called for each thread that runs the program of an orbit before it and is not in it.
  */
 export function orbits(
   system: TransitionSystem,
   properties: readonly SysCheck[],
   alike: (a: number, b: number) => boolean = () => true,
+  apart: (threads: Apart) => void = () => {},
 ): Orbit[] {
   let code: ReturnType<typeof pieces>;
+  let number: Apart["by"] = { fact: "a thread is used as a number" };
   try {
-    code = pieces(system, properties);
+    code = pieces(system, properties, (by) => {
+      number = by;
+    });
   } catch (error) {
-    if (error instanceof Asymmetric) return [];
-    throw error;
+    if (!(error instanceof Asymmetric)) throw error;
+    system.threads.forEach(({ program }, t) => {
+      const first = system.threads.findIndex((x) => x.program === program);
+      if (first < t) apart({ threads: [first, t], by: number });
+    });
+    return [];
   }
   const handlers = system.threads.some((t) => t.kind === "hardirq" || t.kind === "softirq");
   const identity = system.threads.map((_, t) => t);
   const initial = initialState(system);
   const start = JSON.stringify(initial);
-  const exchangeable = (a: number, b: number): boolean => {
+  /** What tells two threads of one program apart. */
+  const difference = (a: number, b: number): Apart["by"] | undefined => {
     const [x, y] = [system.threads[a]!, system.threads[b]!];
+    if (x.kind !== y.kind) return { fact: "they are of different kinds" };
     // Which CPU a thread runs on matters only where there are handlers.
-    if (x.program !== y.program || x.kind !== y.kind || (handlers && x.cpu !== y.cpu) || !alike(a, b)) return false;
+    if (handlers && x.cpu !== y.cpu) return { fact: "they run on different CPUs, and there are handlers" };
+    if (!alike(a, b)) return { fact: "fairness is not assumed of both alike" };
     const map = system.threads.map((_, t) => (t === a ? b : t === b ? a : t));
-    if (JSON.stringify(permuteState(system, initial, map)) !== start) return false;
+    if (JSON.stringify(permuteState(system, initial, map)) !== start) return { fact: "they start differently" };
     const sameGuards = system.threads.every(
       (thread, t) => keptOff(system, thread, map) === keptOff(system, system.threads[map[t]!]!, identity),
     );
-    if (!sameGuards) return false;
-    return code.every(({ named, text }) => (!named.has(a) && !named.has(b)) || text(map) === text(identity));
+    if (!sameGuards) return { fact: "they are kept off their CPUs by different threads" };
+    return code.find(({ named, text }) => (named.has(a) || named.has(b)) && text(map) !== text(identity))?.by;
   };
   // Exchangeable is an equivalence, since (a c) = (a b)(b c)(a b).
   const found: number[][] = [];
-  system.threads.forEach((_, t) => {
-    const orbit = found.find((members) => exchangeable(members[0]!, t));
-    if (orbit === undefined) found.push([t]);
-    else orbit.push(t);
+  system.threads.forEach(({ program }, t) => {
+    let first: Apart | undefined;
+    for (const members of found) {
+      const other = members[0]!;
+      if (system.threads[other]!.program !== program) continue;
+      const by = difference(other, t);
+      if (by === undefined) {
+        members.push(t);
+        return;
+      }
+      first ??= { threads: [other, t], by };
+    }
+    found.push([t]);
+    if (first !== undefined) apart(first);
   });
   return found.filter((members) => members.length > 1);
 }

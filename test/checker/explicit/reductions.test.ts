@@ -2,12 +2,12 @@
  * Each reduction by itself, and both, on a thousand random systems where it has something to reduce: verdicts are those
  * of plain enumeration, schedules are real, and the stored states are those that they should be.
  */
-import { loopSystem } from "../../../bench/loop-system.ts";
+import { bin, load, loopSystem, num, self, site } from "../../../bench/loop-system.ts";
 import { check, explore, type Inspected } from "../../../src/checker/explicit/check.ts";
 import { layOut, pack, unpack } from "../../../src/checker/explicit/layout.ts";
 import { reductionsFor } from "../../../src/checker/explicit/reductions.ts";
 import { compareStates, verifyReductions } from "../../../src/checker/explicit/verify-reductions.ts";
-import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
+import type { SysExpr, SysProgram, SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";
 import { compareOutcomes, everything } from "./compare-outcomes.ts";
 import { PlainSearch } from "./plain-search.ts";
 import { randomLocking, randomProtocol, randomSystem } from "./random-system.ts";
@@ -42,7 +42,7 @@ function wholeGraph(system: TransitionSystem, plain: PlainSearch): Inspected {
   return {
     search: { count: plain.nodes.length, words, has },
     layout,
-    reductions: { orbits: [], internal: [] },
+    reductions: { orbits: [], internal: [], off: [] },
   };
 }
 
@@ -145,3 +145,71 @@ describe("the checking mode", () => {
     );
   });
 });
+
+describe("what is not reduced, and why", () => {
+  const both = { symmetry: true, transactions: true };
+  const offIn = (system: TransitionSystem, properties: readonly SysProperty[] = system.properties) =>
+    reductionsFor(system, properties, both).off;
+  const about = { kind: "invariant" as const, message: "", trigger: { marks: [], what: "" }, site };
+
+  test("nothing to say where all is used, or none was wished for", () => {
+    const system = loopSystem(2, 1, 1);
+    expect(offIn(system)).toEqual([]);
+    const named = { ...about, id: "named", check: { c: "invariant" as const, expr: at0 } };
+    expect(reductionsFor(system, [named], { symmetry: false, transactions: false }).off).toEqual([]);
+  });
+
+  test("a property that names a thread, a place in the model, a thread as a number", () => {
+    const system = loopSystem(2, 1, 1);
+    const named = { ...about, id: "opener-1-waits", check: { c: "invariant" as const, expr: at0 } };
+    const tells = (what: string) => [
+      { reduction: "symmetry", reason: `opener#1 and opener#2 are not exchanged: ${what} tells them apart` },
+    ];
+    expect(offIn(system, [named])).toEqual(tells("opener-1-waits"));
+    const change = (guard: SysExpr): TransitionSystem => {
+      const [opener, ioctl] = system.programs as [SysProgram, SysProgram];
+      const first = { ...opener.locations[0]!, actions: [{ ...opener.locations[0]!.actions[0]!, guard }] };
+      return { ...system, programs: [{ ...opener, locations: [first, ...opener.locations.slice(1)] }, ioctl] };
+    };
+    expect(offIn(change(at0), [])).toEqual(tells("bench/loop-system.ts:1"));
+    expect(offIn(change(bin("<", self, num(2))), [])).toEqual(tells("bench/loop-system.ts:1"));
+    const threads = system.threads.map((t, k) => (k === 1 ? { ...t, initialLocation: 5 } : t));
+    expect(offIn({ ...system, threads }, [])).toEqual([
+      { reduction: "symmetry", reason: "opener#1 and opener#2 are not exchanged: they start differently" },
+    ]);
+  });
+
+  test("a property that sees every step, and more threads than a word has bits", () => {
+    const system = loopSystem(1, 1, 1);
+    const locations = system.programs.map((p) => p.locations.map((_, l) => l).filter((l) => l % 2 === 0));
+    const odd = system.threads
+      .map((thread, t): SysExpr => ({ e: "pc", t, locations: locations[thread.program]! }))
+      .reduce((a, b) => bin("||", a, b));
+    const count = bin("==", bin("+", load(0), bin("+", load(1), load(2))), num(0));
+    const all = { ...about, id: "all", check: { c: "invariant" as const, expr: bin("||", odd, count) } };
+    expect(offIn(system, [all])).toEqual([
+      { reduction: "transactions", reason: expect.stringMatching(/^what is asked would see every step/) },
+    ]);
+    expect(offIn(loopSystem(40, 1, 1))).toEqual([
+      {
+        reduction: "symmetry",
+        reason: 'threads are exchanged within each 30 of the 41 only, since deadlock or "stays possible" is asked',
+      },
+    ]);
+    expect(offIn(loopSystem(40, 1, 1), [])).toEqual([]);
+  });
+
+  test("an exploration says it, and not of what it reduces", async () => {
+    const system = loopSystem(40, 1, 1);
+    const options = { ...everything(system), reduction: true };
+    const short = await explore(system, options, { transactions: true, states: 1 });
+    expect(short).toMatchObject({
+      reductions: ["symmetry", "transactions"],
+      reductionsOff: [{ reduction: "symmetry" }],
+    });
+    const fewer = await explore(loopSystem(2, 1, 1), options, { transactions: true });
+    expect(fewer.reductionsOff).toBeUndefined();
+  });
+});
+
+const at0: SysExpr = { e: "pc", t: 0, locations: [0, 5] };
