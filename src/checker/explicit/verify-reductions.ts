@@ -34,6 +34,8 @@ export async function verifyReductions(system: TransitionSystem, options: Search
     memory: options.memory / 2,
     workers: 1,
     checkpoint: undefined,
+    // States are looked at, which fingerprints do not keep.
+    storage: "exact",
   });
   let full: Inspected | undefined;
   const whole = await explore(
