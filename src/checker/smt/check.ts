@@ -339,7 +339,7 @@ export async function check(
   const theory = encoding.state.every((s) => Number.isFinite(s.lo) && Number.isFinite(s.hi)) ? bitVectors : integers;
   const excluded = agenda.goals.filter((g) => g.status.is === "unreachable");
   settle({ sliced, options }, excluded, BY_FACTS, { by: "facts" });
-  const checks = asked.map((p) => p.check);
+  const checks = asked.map((p) => p.check).filter((c) => c.c !== "temporal");
   const exchangeable = (options.reduction ?? true) ? orbits(system, checks) : [];
   if (!agenda.finished) {
     const run: Run = {
