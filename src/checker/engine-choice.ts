@@ -42,7 +42,7 @@ export async function exploreWithBest(
 
   const why = new Map(open.map((o) => [o.property, `explicit search: ${o.reason}`]));
   // Half the time was not enough, so what is left is not either; a larger table may be.
-  const more = options.memory > firstSearch && open.some((o) => o.reason.startsWith("memory ran out"));
+  const more = options.memory > firstSearch && open.some((o) => o.reason.includes("memory ran out"));
   const share = more ? left() / 2 : left();
   const second = await runEngine("symbolic", program, {
     ...options,
