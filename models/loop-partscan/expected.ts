@@ -13,7 +13,15 @@ import {
   vacuous,
   violated,
 } from "lockstep";
-import { detachCompletes, ebusyRecoverable, flagsKept, lostBio, releaseRescans, rereadServed } from "./properties.ts";
+import {
+  detachCompletes,
+  ebusyRecoverable,
+  flagsKept,
+  lostBio,
+  releaseRescans,
+  rereadServed,
+  retryEnds,
+} from "./properties.ts";
 
 const lei = ["lei-2015", "lei-2015-return"];
 const trying = ["v4.0", "wilson-2015", ...lei];
@@ -99,6 +107,20 @@ export const expected: readonly Expected[] = [
     ebusyRecoverable,
     "udev's close holds bd_mutex when it comes to the unlock of lo_ctl_mutex, which it does not hold: only that " +
       "error would let T1 succeed.",
+  ),
+
+  violated(
+    lei,
+    ["set-status-vs-open-vs-remove"],
+    retryEnds,
+    ["starvation"],
+    "the same ring: T1 goes on trying, and the one who has bd_mutex waits, in the end, for T1's lo_ctl_mutex.",
+  ),
+  vacuous(
+    ["lei-2015"],
+    ["set-status-vs-open"],
+    retryEnds,
+    "T1 keeps its file open, so udev's close is never the last: every run ends in the unlock of lo_ctl_mutex.",
   ),
 
   // deadlock

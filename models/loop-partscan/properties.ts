@@ -1,5 +1,5 @@
 /** What is asked, beside the ready-made properties. */
-import { atRest, ended, invariant, starvation, staysPossible } from "lockstep";
+import { atRest, ended, eventually, invariant, starvation, staysPossible, temporal } from "lockstep";
 import { disk, found_no_file, loop0, page, reread_begun, reread_succeeded, second } from "./objects.ts";
 import { loop_wq } from "./v4.0.ts";
 
@@ -98,3 +98,21 @@ export const lostBio = invariant(
       .and(over.not().or(completed.eq(1)));
   },
 );
+
+/** What `ebusy-recoverable` leaves possible does happen, under the fairness of `starvation`, where udev opens only once. */
+export const retryEnds = temporal(
+  "retry-ends",
+  {
+    title: "LOOP_SET_STATUS returns, its reread repeated until it succeeds",
+    kind: "starvation",
+    message: "T1 rereads for ever and never succeeds, although nobody else goes on for ever",
+    trigger: ["trylock"],
+    triggerWhat: "a trylock",
+    under: { retry: "endless" },
+  },
+  () => eventually(ended("T1")),
+  { strongWaits: ["mutex"] },
+);
+
+/** Of a retry loop: success stays possible, and comes. */
+export const retries = [ebusyRecoverable, retryEnds];

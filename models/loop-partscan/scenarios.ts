@@ -21,7 +21,7 @@ import {
 } from "lockstep";
 import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition } from "./block-dev.ts";
 import { bdev, disk, first, loop_index_idr, loop0, page, reread_begun } from "./objects.ts";
-import { detachCompletes, ebusyRecoverable, flagsKept, lostBio, releaseRescans, rereadServed } from "./properties.ts";
+import { detachCompletes, flagsKept, lostBio, releaseRescans, rereadServed, retries } from "./properties.ts";
 import { lo_ioctl, loop_control_ioctl, loop_wq } from "./v4.0.ts";
 import { write_page } from "./writeback.ts";
 
@@ -92,8 +92,8 @@ export const scenarios: readonly Scenario[] = [
       device(1);
       bound({ AUTOCLEAR: false, PARTSCAN: false });
     },
-    properties: [...everywhere, ebusyRecoverable],
-    only: { "ebusy-recoverable": retrying },
+    properties: [...everywhere, ...retries],
+    only: { "ebusy-recoverable": retrying, "retry-ends": retrying },
   },
   {
     id: "set-status-vs-endless-opens",
@@ -156,8 +156,8 @@ export const scenarios: readonly Scenario[] = [
       device(1);
       bound({ AUTOCLEAR: false, PARTSCAN: false });
     },
-    properties: [...everywhere, ebusyRecoverable],
-    only: { "ebusy-recoverable": retrying },
+    properties: [...everywhere, ...retries],
+    only: { "ebusy-recoverable": retrying, "retry-ends": retrying },
   },
   {
     id: "clr-fd-vs-rebind",
