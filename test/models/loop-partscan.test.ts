@@ -100,7 +100,10 @@ test("every variant has every scenario, and each asks what it should", () => {
       expect(settings.map((s) => s.retry)).toEqual(retried ? ["code", "endless"] : ["code"]);
       if (retried) {
         const endless = recorded(variant, scenario, { switches: settings[1]! });
-        expect(endless.properties.filter((p) => !p.implied).map((p) => p.id)).toEqual(["ebusy-recoverable", "retry-ends"]);
+        expect(endless.properties.filter((p) => !p.implied).map((p) => p.id)).toEqual([
+          "ebusy-recoverable",
+          "retry-ends",
+        ]);
       }
     }
   }
