@@ -3,11 +3,12 @@
  * engine's, at default sizes, on cells small enough for both; every schedule replays. And the states of the explicit
  * engine's symmetric search, each counted as often as its orbit has members, add up to the symbolic count.
  */
+
+import { firings } from "../../src/checker/evaluate.ts";
 import { check as explicit, explore as search } from "../../src/checker/explicit/check.ts";
-import { firings } from "../../src/checker/explicit/evaluate.ts";
-import { initialState, type StateValues } from "../../src/checker/explicit/layout.ts";
 import { orbits, permuteState } from "../../src/checker/explicit/symmetry.ts";
 import { replay } from "../../src/checker/reference/index.ts";
+import { initialState, type StateValues } from "../../src/checker/state-values.ts";
 import { check as symbolic } from "../../src/checker/symbolic/check.ts";
 import type { Exploration } from "../../src/checker/verdict.ts";
 import type { Protocol } from "../../src/index.ts";

@@ -4,17 +4,19 @@
  * Exact: every reachable state is stored in full, so `holds` is never the luck of a hash. Where fingerprints are stored
  * instead, on request, nothing holds.
  */
+
 import type { SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import { classifyDeadlock } from "../deadlock.ts";
+import { initialState } from "../state-values.ts";
 import type { Exploration, Finding, Outcome, Progress, Schedule, SearchOptions } from "../verdict.ts";
 import type { Lost } from "./backward-reachability.ts";
 import { CheckpointFile, CheckpointSchedule, identityOf, type SearchIdentity } from "./checkpoint.ts";
 import { CheckpointError } from "./checkpoint-error.ts";
 import { Clock } from "./clock.ts";
 import { GROUP, generate, type Question } from "./codegen.ts";
-import { classifyDeadlock } from "./deadlock.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { type AskedOfRuns, askOfRuns, decideOnRuns, MOST_CONDITIONS, type RunVerdict } from "./fair-search.ts";
-import { initialState, type Layout, layOut, pack } from "./layout.ts";
+import { type Layout, layOut, pack } from "./layout.ts";
 import { type ParallelPosition, ParallelSearch, type Tally } from "./parallel-search.ts";
 import type { Image, PartImage, PartPlan } from "./part.ts";
 import { askedOncePerOrbit, namesOf, type Reductions, reductionsFor } from "./reductions.ts";

@@ -2,8 +2,8 @@
  * What a search has found, whoever searched: one thread or several. "First" means: in the order in which a breadth-first
  * search by one thread finds states.
  */
+import type { StateValues } from "../state-values.ts";
 import type { Lost } from "./backward-reachability.ts";
-import type { StateValues } from "./layout.ts";
 
 /** States from the initial one on, each a successor of the one before; by number. */
 export type Path = readonly number[];

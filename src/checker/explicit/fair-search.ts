@@ -1,5 +1,6 @@
 /** Temporal properties on the graph of a search that has ended: fair runs that break them. */
 import type { SysCheck, SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import { firings } from "../evaluate.ts";
 import { automaton } from "../liveness/buchi.ts";
 import { fairLasso, hasFairRun, ProductTooLarge } from "../liveness/fair-cycle.ts";
 import { type FairGraph, type FairnessConditions, GROUP, type ReducedEdges, sourceOf } from "../liveness/fair-graph.ts";
@@ -7,7 +8,6 @@ import { questionOf, type RunQuestion, requestedPredicates, vacuousReason } from
 import type { Outcome, ScheduleStep } from "../verdict.ts";
 import type { Clock } from "./clock.ts";
 import type { Search } from "./codegen.ts";
-import { firings } from "./evaluate.ts";
 import { type Layout, maskOf, pack, unpack } from "./layout.ts";
 import type { Reductions } from "./reductions.ts";
 import { stepOf } from "./schedule.ts";

@@ -6,6 +6,7 @@
  * its distance from the least value of its range, so a constant takes no bits at all.
  */
 import type { SysProgram, TransitionSystem } from "../../spec/transition-system.ts";
+import type { StateValues } from "../state-values.ts";
 
 export interface Field {
   readonly word: number;
@@ -34,13 +35,6 @@ export interface Layout {
   readonly pcs: readonly Field[];
   /** Per thread and local of its program; undefined where the local is not stored. */
   readonly locals: readonly (readonly (Field | undefined)[])[];
-}
-
-/** A state in the open: what the packed words stand for. */
-export interface StateValues {
-  readonly vars: number[][];
-  readonly pcs: number[];
-  readonly locals: number[][];
 }
 
 /** Bits needed for the values lo..hi. */
@@ -193,15 +187,5 @@ export function unpack(layout: Layout, words: Int32Array, at: number): StateValu
     vars: layout.vars.map((fields) => fields.map((field) => take(words, at, field))),
     pcs: layout.pcs.map((field) => take(words, at, field)),
     locals: layout.locals.map((fields) => fields.map((field) => (field ? take(words, at, field) : 0))),
-  };
-}
-
-export function initialState(system: TransitionSystem): StateValues {
-  return {
-    vars: system.vars.map((v) => [...v.init]),
-    pcs: system.threads.map((t) => t.initialLocation),
-    locals: system.threads.map((t) =>
-      system.programs[t.program]!.locals.map((local, l) => (local.stored ? t.initialLocals[l]! : 0)),
-    ),
   };
 }

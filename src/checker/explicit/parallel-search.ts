@@ -5,6 +5,8 @@
  * distances are those of one thread, and where the first of several states is asked for, the order in which one thread
  * would have found them is worked out.
  */
+
+import type { StateValues } from "../state-values.ts";
 import { type Lost, lostStates } from "./backward-reachability.ts";
 import type { Clock } from "./clock.ts";
 import { compile, type Generated, type PartSearch, type Tables } from "./codegen.ts";
@@ -12,7 +14,7 @@ import type { Discovery, Path } from "./discovery.ts";
 import { firstFound } from "./first-found.ts";
 import { foundShare, MANY } from "./found-share.ts";
 import { IntList } from "./int-list.ts";
-import { type Layout, type StateValues, unpack } from "./layout.ts";
+import { type Layout, unpack } from "./layout.ts";
 import { type Image, type PartPlan, type PartReport, type PartStop, PROGRESS, SIZES, sharedMemory } from "./part.ts";
 import { PartThreadError, PartThreads } from "./part-threads.ts";
 import type { Orbit, Permutations } from "./symmetry.ts";

@@ -1,12 +1,14 @@
 /** The breadth-first search by one thread. */
+
 import type { TransitionSystem } from "../../spec/transition-system.ts";
+import type { StateValues } from "../state-values.ts";
 import { backwardReachability, type Lost } from "./backward-reachability.ts";
 import type { SequentialPosition } from "./checkpoint.ts";
 import type { Clock } from "./clock.ts";
 import type { FingerprintSearch, Generated, Search } from "./codegen.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { foundShare, MANY } from "./found-share.ts";
-import { type Layout, pack, type StateValues, unpack } from "./layout.ts";
+import { type Layout, pack, unpack } from "./layout.ts";
 import type { Image } from "./part.ts";
 import { transactions } from "./schedule.ts";
 import { Store } from "./store.ts";

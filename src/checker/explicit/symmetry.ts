@@ -8,6 +8,7 @@
  * (Ip and Dill 1996, scalarsets). Where code or a property names members (`pc` and locals of a thread, a constant of
  * thread sort), it is compared with what the exchange of two threads makes of it, up to the order of operands.
  */
+
 import type { Site } from "../../spec/program.ts";
 import type {
   SysCheck,
@@ -18,7 +19,7 @@ import type {
   TransitionSystem,
 } from "../../spec/transition-system.ts";
 import { GROUP } from "../liveness/fair-graph.ts";
-import { initialState, type StateValues } from "./layout.ts";
+import { initialState, type StateValues } from "../state-values.ts";
 
 /** Threads that may be permuted freely among themselves: indices, ascending, two or more. */
 export type Orbit = readonly number[];

@@ -3,16 +3,15 @@
  * exact; what is too much for the budget is inconclusive.
  */
 import type { SysCheck, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import { classifyDeadlock } from "../deadlock.ts";
 import { type Automaton, automaton } from "../liveness/buchi.ts";
 import { questionOf, vacuousReason } from "../liveness/question.ts";
 import type { Exploration, Finding, Outcome, Schedule, ScheduleStep, SearchOptions } from "../verdict.ts";
-import { classifyDeadlock } from "./deadlock.ts";
-import type { Edge } from "./edge.ts";
 import { type AskedOfRuns, FairCycles, FormulaTooLarge } from "./fair-cycles.ts";
+import type { Edge } from "./learned-edges.ts";
 import { BudgetExhausted, EMPTY } from "./list-decision-diagram.ts";
 import { ReachableStates } from "./reachable-states.ts";
 import { StuckThreads } from "./stuck-threads.ts";
-import { DomainTooLarge } from "./term.ts";
 import { declared, type VariableOrder, variableOrder } from "./variable-order.ts";
 
 /** Levels named where the budget ran out. */
@@ -46,8 +45,8 @@ export function check(system: TransitionSystem, options: SearchOptions, order?: 
 /** What there is to say when time is up before the search has begun. */
 function unfinished(system: TransitionSystem, options: SearchOptions, seconds: number): Exploration {
   const reason =
-    "time ran out while the conditions of the transitions were unfolded; give more --timeout, make the sizes smaller, " +
-    "or use --engine explicit";
+    "time ran out while the variables were put in order; give more --timeout, make the sizes smaller, or use " +
+    "--engine explicit";
   return {
     engine: "symbolic",
     method: "saturation",
@@ -73,7 +72,7 @@ class Run {
   readonly #order: VariableOrder;
   readonly #started: number;
   readonly #reached: ReachableStates;
-  readonly #errors: readonly Edge[];
+  #errors: readonly Edge[] = [];
   #cut: Readonly<Record<string, number>> = {};
   #stuck: StuckThreads | undefined;
   #toError: number | undefined;
@@ -93,7 +92,6 @@ class Run {
     this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
     this.#order = order;
     this.#reached = reached;
-    this.#errors = reached.edges.filter((e) => e.error);
   }
 
   explore(): Exploration {
@@ -102,6 +100,7 @@ class Run {
     let transitions: bigint;
     try {
       reached.explore();
+      this.#errors = reached.edges.filter((e) => e.error);
       states = reached.count(reached.all);
       transitions = reached.countTransitions(reached.edges);
       this.#cut = this.#countCut();
@@ -213,9 +212,14 @@ class Run {
       const sure = reached.store.minus(set, cut);
       if (sure === EMPTY) continue;
       const { state, steps } = this.#nearest(sure);
-      return violated(p, classifyDeadlock(reached, state, stuck.doomedIn(state)), steps);
+      return violated(p, this.#deadlockIn(state), steps);
     }
     return this.#onlyCuts(p);
+  }
+
+  #deadlockIn(state: readonly number[]): Finding {
+    const { vector } = this.#reached;
+    return classifyDeadlock(vector.system, vector.values(state), this.#stuckThreads().doomedIn(state)).finding;
   }
 
   #decideTemporal(p: SysProperty, check: Extract<SysCheck, { c: "temporal" }>): Outcome {
@@ -289,7 +293,7 @@ class Run {
     const from = reached.enabled(edges);
     if (from === EMPTY) return undefined;
     const { state, steps } = this.#nearest(from);
-    for (const { thread, action, ways, findings: carried } of reached.successors.of(state)) {
+    for (const { thread, action, ways, findings: carried } of reached.successors(state)) {
       const f = carried.find((x) => findings.includes(x));
       if (f === undefined) continue;
       const { kind, message } = this.#system.findings[f]!;
@@ -327,14 +331,6 @@ class Run {
   /** What to say of a budget that ran out. Anything else is a defect and thrown on. */
   #exhausted(e: unknown): string {
     const { store, vector } = this.#reached;
-    if (e instanceof DomainTooLarge && e.level !== undefined) {
-      this.#reached.recover();
-      const size = vector.hi[e.level]! - vector.lo[e.level]! + 1;
-      return (
-        `${vector.name(e.level)} has ${size} possible values, too many for decision diagrams where it is assigned ` +
-        `a computed value; give it a smaller range, or use --engine explicit`
-      );
-    }
     if (!(e instanceof BudgetExhausted)) throw e;
     const perLevel = store.allNodesPerLevel(vector.length);
     const largest = perLevel

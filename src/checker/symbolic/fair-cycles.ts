@@ -231,13 +231,13 @@ export class FairCycles {
 
   /** One step from a state that stays inside; one into `better` if there is, one of these threads if any are given. */
   #hop(from: ProductState, within: ProductSet, better: ProductSet, threads?: readonly number[]): Hop {
-    const { store, successors } = this.#reached;
+    const { store } = this.#reached;
     const next = this.#automaton.nodes[from.node]!.successors;
     const hops: Hop[] = [];
     if (threads === undefined && store.contains(this.#still, from.state)) {
       for (const node of next) hops.push({ from, to: { node, state: from.state }, step: undefined });
     }
-    for (const { thread, action, ways, to: state } of successors.of(from.state)) {
+    for (const { thread, action, ways, to: state } of this.#reached.successors(from.state)) {
       if (state === undefined || (threads !== undefined && !threads.includes(thread))) continue;
       for (const node of next) hops.push({ from, to: { node, state }, step: { thread, action, ways } });
     }
@@ -291,9 +291,9 @@ export class FairCycles {
   }
 
   #stepBetween(from: ProductState, to: ProductState): ScheduleStep | undefined {
-    const { store, successors } = this.#reached;
+    const { store } = this.#reached;
     if (sameValues(from.state, to.state) && store.contains(this.#still, from.state)) return undefined;
-    const found = successors.of(from.state).find((s) => s.to !== undefined && sameValues(s.to, to.state));
+    const found = this.#reached.successors(from.state).find((s) => s.to !== undefined && sameValues(s.to, to.state));
     if (found === undefined) throw new Error("a symbolic edge has no concrete counterpart");
     return { thread: found.thread, action: found.action, ways: found.ways };
   }
@@ -423,7 +423,7 @@ export class FairCycles {
   }
 
   #starts(): ProductState[] {
-    const state = this.#reached.vector.initial();
+    const state = this.#reached.initial();
     return this.#automaton.initial.map((node) => ({ node, state }));
   }
 

@@ -6,19 +6,27 @@
  * variables, so it is a set, `quiet`, and idle edges take part by turns with saturation under all others.
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
+import { type Firing, firings } from "../evaluate.ts";
+import { initialState } from "../state-values.ts";
 import type { ScheduleStep } from "../verdict.ts";
-import { conjoin, type Edge, Unfolding } from "./edge.ts";
+import { type Edge, LearnedEdges } from "./learned-edges.ts";
 import { EMPTY, ListDecisionDiagrams, type Root, type StoreBudget } from "./list-decision-diagram.ts";
 import { type RelationId, Relations } from "./relation.ts";
 import { RelationalProduct } from "./relational-product.ts";
 import { type Inverse, Saturation } from "./saturation.ts";
 import { StateVector } from "./state-vector.ts";
-import { Successors } from "./successors.ts";
-import type { TermId, Terms } from "./term.ts";
+import { type TermId, Terms } from "./term.ts";
 import type { VariableOrder } from "./variable-order.ts";
 
-const guardOnly = (edge: Edge) => ({ guard: edge.guard, writes: [] });
 const isLive = (edge: Edge) => !edge.optional;
+const isBusy = (edge: Edge) => !edge.idle;
+const isIdle = (edge: Edge) => edge.idle;
+
+/** A transition of a state, with the state it leads to as a vector. */
+export interface Successor extends Firing {
+  /** Undefined: the error state. */
+  readonly to: readonly number[] | undefined;
+}
 
 /** Edges as relations; the idle ones count only in quiet states. */
 export interface Moves {
@@ -29,23 +37,23 @@ export interface Moves {
 export class ReachableStates {
   readonly vector: StateVector;
   readonly terms: Terms;
-  readonly edges: readonly Edge[];
   readonly store: ListDecisionDiagrams;
-  readonly successors: Successors;
   /** All reachable states, once `explore` has returned. */
   all = EMPTY;
   /** Those in which idle edges are enabled; empty where the system has none. */
   quiet = EMPTY;
 
-  readonly #unfolding: Unfolding;
+  readonly #learned: LearnedEdges;
   readonly #relations: Relations;
   readonly #product: RelationalProduct;
   readonly #saturation: Saturation;
-  readonly #moves: readonly RelationId[];
-  readonly #idleMoves: readonly RelationId[];
-  readonly #liveMoves: readonly RelationId[];
-  readonly #liveIdleMoves: readonly RelationId[];
-  readonly #urgent: readonly RelationId[];
+  readonly #mayIdle: boolean;
+  /** Set by `explore`, when all edges are known. */
+  #moves: readonly RelationId[] = [];
+  #idleMoves: readonly RelationId[] = [];
+  #liveMoves: readonly RelationId[] = [];
+  #liveIdleMoves: readonly RelationId[] = [];
+  #backward: ReturnType<Saturation["inverses"]> | undefined;
   /** Sizes of sets by node id: of use until the next collection. */
   readonly #sizes = new Map<number, bigint>();
   #sizesAt = 0;
@@ -53,42 +61,67 @@ export class ReachableStates {
   readonly #rings: number[] = [];
   #seen: Root | undefined;
 
-  /** @throws BudgetExhausted when time is up before all edges are known. */
   constructor(system: TransitionSystem, order: VariableOrder, budget: StoreBudget) {
     this.vector = new StateVector(system, order.order);
     this.store = new ListDecisionDiagrams(budget);
     const checkTime = () => this.store.checkTime();
-    this.#unfolding = new Unfolding(this.vector, checkTime);
-    this.terms = this.#unfolding.terms;
-    this.edges = this.#unfolding.edges;
-    this.successors = new Successors(this.vector);
-    const relations = new Relations(this.terms, checkTime);
+    this.terms = new Terms(this.vector);
+    const relations = new Relations(this.vector, checkTime);
     this.#relations = relations;
     this.#product = new RelationalProduct(this.store, relations);
-    const moves = this.edges.filter((e) => !e.error);
-    this.#moves = relations.of(moves.filter((e) => !e.idle));
-    this.#idleMoves = relations.of(moves.filter((e) => e.idle));
-    this.#liveIdleMoves = relations.of(moves.filter((e) => e.idle && isLive(e)));
-    this.#urgent = relations.of(this.edges.filter((e) => !e.idle && isLive(e)).map(guardOnly));
-    this.#liveMoves = relations.of(moves.filter((e) => !e.idle && isLive(e)));
-    this.#saturation = new Saturation(this.store, relations, this.#moves, this.#liveMoves);
+    this.#learned = new LearnedEdges(this.vector, this.store, relations);
+    this.#saturation = new Saturation(this.store, relations, this.#learned);
+    this.#mayIdle = system.programs.some((p) => p.locations.some((l) => l.actions.some((a) => a.idle)));
+  }
+
+  /** All edges that are enabled in some reachable state, once `explore` has returned. */
+  get edges(): readonly Edge[] {
+    return this.#learned.edges;
   }
 
   /** Finds all reachable states. */
   explore(): void {
     const { store } = this;
-    const all = store.hold(store.vector(this.vector.initial()));
+    const all = store.hold(store.vector(this.initial()));
     const quiet = store.hold(EMPTY);
     for (;;) {
       all.node = this.#saturation.forward(all.node);
-      if (this.#idleMoves.length === 0) break;
-      quiet.node = store.minus(all.node, this.#product.enabled(all.node, this.#urgent));
-      const more = store.union(all.node, this.#product.image(quiet.node, this.#idleMoves));
+      if (!this.#mayIdle) break;
+      const urgent = this.#guards(this.edges.filter((e) => isBusy(e) && isLive(e)));
+      quiet.node = store.minus(all.node, this.#product.enabled(all.node, urgent));
+      const idle = this.#paths(this.edges.filter((e) => isIdle(e) && !e.error));
+      const more = store.union(all.node, this.#product.image(quiet.node, idle));
       if (more === all.node) break;
       all.node = more;
     }
     this.all = all.node;
     this.quiet = quiet.node;
+    const moves = this.edges.filter((e) => !e.error);
+    this.#moves = this.#paths(moves.filter(isBusy));
+    this.#idleMoves = this.#paths(moves.filter(isIdle));
+    this.#liveIdleMoves = this.#paths(moves.filter((e) => isIdle(e) && isLive(e)));
+    this.#liveMoves = this.#paths(moves.filter((e) => isBusy(e) && isLive(e)));
+    this.#backward = this.#saturation.inverses(this.#moves, this.#liveMoves);
+  }
+
+  #paths(edges: readonly Edge[]): RelationId[] {
+    return this.#relations.of(edges.map((e) => e.path));
+  }
+
+  #guards(edges: readonly Edge[]): RelationId[] {
+    return this.#relations.of(edges.map((e) => e.guard));
+  }
+
+  initial(): number[] {
+    return this.vector.vector(initialState(this.vector.system));
+  }
+
+  /** The transitions of one state, found without the diagrams. */
+  successors(state: readonly number[]): Successor[] {
+    return firings(this.vector.system, this.vector.values(state)).map((firing) => ({
+      ...firing,
+      to: firing.target && this.vector.vector(firing.target),
+    }));
   }
 
   /** Keeps a set over collections. Sets that are not kept are lost when `collectIfFull` or a saturation runs. */
@@ -105,10 +138,6 @@ export class ReachableStates {
     this.store.recover();
   }
 
-  get relationNodes(): number {
-    return this.#relations.size;
-  }
-
   count(set: number): bigint {
     return this.store.count(set, this.#knownSizes());
   }
@@ -121,37 +150,32 @@ export class ReachableStates {
 
   /** How many transitions there are along these edges. */
   countTransitions(edges: readonly Edge[]): bigint {
-    const busy = this.#relations.of(edges.filter((e) => !e.idle).map(guardOnly));
-    const idle = this.#relations.of(edges.filter((e) => e.idle).map(guardOnly));
+    const busy = this.#guards(edges.filter(isBusy));
+    const idle = this.#guards(edges.filter(isIdle));
     const sizes = this.#knownSizes();
     return this.#product.countEdges(this.all, busy, sizes) + this.#product.countEdges(this.quiet, idle, sizes);
   }
 
   /** The reachable states in which one of these edges is enabled. */
   enabled(edges: readonly Edge[]): number {
-    const busy = this.#relations.of(edges.filter((e) => !e.idle).map(guardOnly));
-    const idle = this.#relations.of(edges.filter((e) => e.idle).map(guardOnly));
+    const busy = this.#guards(edges.filter(isBusy));
+    const idle = this.#guards(edges.filter(isIdle));
     return this.store.union(this.#product.enabled(this.all, busy), this.#product.enabled(this.quiet, idle));
   }
 
   /** The states of `set` in which all of these terms hold. */
   filter(set: number, ...terms: readonly TermId[]): number {
-    let guard: readonly TermId[] | undefined = [];
-    for (const t of terms) {
-      guard = conjoin(this.terms, guard, this.terms.truth(t));
-      if (guard === undefined) return EMPTY;
-    }
-    return this.#product.enabled(set, this.#relations.of([{ guard, writes: [] }]));
+    return terms.reduce((left, t) => this.#product.filter(left, this.terms, t), set);
   }
 
   /** A condition on states; `self` is the executing thread where there is one. */
-  predicate(...args: Parameters<Unfolding["predicate"]>): TermId {
-    return this.#unfolding.predicate(...args);
+  predicate(...args: Parameters<Terms["of"]>): TermId {
+    return this.terms.of(...args);
   }
 
   /** The reachable states from which one of `target` is reachable over live edges (itself included). */
   canReach(target: number): number {
-    return this.#closeBackward(target, this.all, this.quiet, this.#saturation.live, this.#liveIdleMoves);
+    return this.#closeBackward(target, this.all, this.quiet, this.#backward!.live, this.#liveIdleMoves);
   }
 
   /** The states of `within` from which `target` is reachable over live edges, all but the last inside `within`. */
@@ -163,7 +187,7 @@ export class ReachableStates {
       this.#product.preimage(within, target, this.#liveMoves),
       this.#product.preimage(quiet.node, target, this.#liveIdleMoves),
     );
-    const found = this.#closeBackward(last, within, quiet.node, this.#saturation.live, this.#liveIdleMoves);
+    const found = this.#closeBackward(last, within, quiet.node, this.#backward!.live, this.#liveIdleMoves);
     store.release(inside);
     store.release(quiet);
     return found;
@@ -174,7 +198,7 @@ export class ReachableStates {
     const { store } = this;
     const inside = store.hold(within);
     const quiet = store.hold(store.intersect(within, this.quiet));
-    const found = this.#closeBackward(target, within, quiet.node, this.#saturation.any, this.#idleMoves);
+    const found = this.#closeBackward(target, within, quiet.node, this.#backward!.any, this.#idleMoves);
     store.release(inside);
     store.release(quiet);
     return found;
@@ -184,8 +208,8 @@ export class ReachableStates {
   movesOf(threads: readonly number[]): Moves {
     const own = this.edges.filter((e) => !e.error && threads.includes(e.thread));
     return {
-      busy: this.#relations.of(own.filter((e) => !e.idle)),
-      idle: this.#relations.of(own.filter((e) => e.idle)),
+      busy: this.#paths(own.filter(isBusy)),
+      idle: this.#paths(own.filter(isIdle)),
     };
   }
 
@@ -242,7 +266,7 @@ export class ReachableStates {
     }
     path.reverse();
     const steps = path.slice(1).map((to, i): ScheduleStep => {
-      const found = this.successors.of(path[i]!).find((s) => s.to?.every((v, level) => v === to[level]));
+      const found = this.successors(path[i]!).find((s) => s.to?.every((v, level) => v === to[level]));
       if (found === undefined) throw new Error("a symbolic edge has no concrete counterpart");
       return { thread: found.thread, action: found.action, ways: found.ways };
     });
@@ -253,7 +277,7 @@ export class ReachableStates {
   #ring(distance: number): number {
     const { store } = this;
     if (this.#rings.length === 0) {
-      const initial = store.vector(this.vector.initial());
+      const initial = store.vector(this.initial());
       this.#rings.push(this.keep(initial));
       this.#seen = store.hold(initial);
     }

@@ -1,9 +1,12 @@
 /**
- * Images, preimages and preconditions of relations on sets. All are exact and cached; none collects garbage.
+ * Images, preimages and preconditions of relations on sets, and the states of a set that meet a condition. All are exact
+ * and cached; none collects garbage.
  */
 import { EMPTY, type ListDecisionDiagrams, OPERATION_BITS } from "./list-decision-diagram.ts";
 import type { RelationId, Relations } from "./relation.ts";
+import type { TermId, Terms } from "./term.ts";
 
+const FILTER = 3;
 const IMAGE = 4;
 const PREIMAGE = 5;
 const ENABLED = 6;
@@ -36,6 +39,33 @@ export class RelationalProduct {
     let all = EMPTY;
     for (const r of relations) all = this.store.union(all, this.#enabled(set, r, 0));
     return all;
+  }
+
+  /** The states of `set` in which a condition holds. */
+  filter(set: number, terms: Terms, condition: TermId): number {
+    return this.#filter(set, terms, terms.truth(condition), 0);
+  }
+
+  #filter(set: number, terms: Terms, condition: TermId, level: number): number {
+    const { store } = this;
+    const value = terms.constantValue(condition);
+    if (value !== undefined) return value === 0 ? EMPTY : set;
+    if (set === EMPTY) return EMPTY;
+    const code = (condition << OPERATION_BITS) | FILTER;
+    const known = store.cached(set, 0, code);
+    if (known >= 0) return known;
+    const at = terms.top(condition);
+    const found: number[] = [];
+    for (let n = set; n !== 0; n = store.right[n]!) {
+      const v = store.value[n]!;
+      const rest = at > level ? condition : terms.fix(condition, level, v);
+      const below = this.#filter(store.down[n]!, terms, rest, level + 1);
+      if (below !== EMPTY) found.push(v, below);
+    }
+    let result = EMPTY;
+    for (let i = found.length - 2; i >= 0; i -= 2) result = store.node(found[i]!, found[i + 1]!, result);
+    store.cache(set, 0, code, result);
+    return result;
   }
 
   /** How many pairs (state of `set`, edge enabled there) there are. */

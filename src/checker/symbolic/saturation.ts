@@ -1,6 +1,8 @@
 /**
  * Saturation (Ciardo, Luettgen and Siminiceanu 2001): reachability that brings each node to its fixed point under all
- * edges that start at its level or below before anything above is looked at.
+ * edges that start at its level or below before anything above is looked at. The edges are learned as it goes: before a
+ * level fires, whatever can begin at it has been looked at in the states at hand. So a set that is closed stays closed,
+ * and what is cached about it stays right, when more edges become known.
  *
  * `forward` closes a set under a relation. `backward` closes it under the inverse inside a constraint (Zhao and Ciardo
  * 2009): the states of the constraint from which the set can be reached by edges between states of the constraint. It
@@ -9,6 +11,7 @@
  * Each level has one frame, since a recursion goes down one level a call; what the frames hold is what a garbage
  * collection in the midst of it must keep.
  */
+import type { LearnedEdges } from "./learned-edges.ts";
 import { EMPTY, type ListDecisionDiagrams, OPERATION_BITS } from "./list-decision-diagram.ts";
 import type { RelationId, Relations } from "./relation.ts";
 
@@ -93,35 +96,16 @@ export class Saturation {
   readonly #store: ListDecisionDiagrams;
   readonly #relations: Relations;
   readonly #levels: number;
-  /** Per level, the relation that starts there; -1 for none. */
-  readonly #forward: Int32Array;
-  /** The inverses that `backward` can be asked about. */
-  readonly live: Inverse;
-  readonly any: Inverse;
-  /** The one it has been asked about. */
-  #inverse: Inverse;
+  readonly #learned: LearnedEdges;
+  /** The inverse that `backward` has been asked about. */
+  #inverse: Inverse | undefined;
   readonly #frames: Frame[];
 
-  /** `all`, and `live`, which is part of it, have at most one relation for each level. */
-  constructor(
-    store: ListDecisionDiagrams,
-    relations: Relations,
-    all: readonly RelationId[],
-    live: readonly RelationId[],
-  ) {
+  constructor(store: ListDecisionDiagrams, relations: Relations, learned: LearnedEdges) {
     this.#store = store;
     this.#relations = relations;
     this.#levels = relations.levels;
-    const byLevel = (list: readonly RelationId[]) => {
-      const out = new Int32Array(relations.levels + 1).fill(-1);
-      for (const r of list) out[relations.level[r]!] = r;
-      return out;
-    };
-    this.#forward = byLevel(all);
-    this.any = { byLevel: this.#forward, ...CODES[0] };
-    const same = all.length === live.length && all.every((r, i) => r === live[i]);
-    this.live = same ? this.any : { byLevel: byLevel(live), ...CODES[1] };
-    this.#inverse = this.live;
+    this.#learned = learned;
     this.#frames = Array.from({ length: relations.levels + 1 }, () => new Frame());
     store.frames = (mark) => {
       for (const f of this.#frames) {
@@ -135,12 +119,28 @@ export class Saturation {
     };
   }
 
+  /**
+   * The relations that `backward` can be asked about: all edges, and those that count as live.
+   *
+   * @param all At most one relation for each level. @param live A part of it.
+   */
+  inverses(all: readonly RelationId[], live: readonly RelationId[]): { readonly any: Inverse; readonly live: Inverse } {
+    const byLevel = (list: readonly RelationId[]) => {
+      const out = new Int32Array(this.#levels + 1).fill(-1);
+      for (const r of list) out[this.#relations.level[r]!] = r;
+      return out;
+    };
+    const any = { byLevel: byLevel(all), ...CODES[0] };
+    const same = all.length === live.length && all.every((r, i) => r === live[i]);
+    return { any, live: same ? any : { byLevel: byLevel(live), ...CODES[1] } };
+  }
+
   /** Forgets what was under way when an operation was broken off. */
   recover(): void {
     for (const frame of this.#frames) frame.clear();
   }
 
-  /** All states reachable from `set`. */
+  /** All states reachable from `set`; the edges are learned on the way. */
   forward(set: number): number {
     return this.#saturate(set, 0);
   }
@@ -163,16 +163,16 @@ export class Saturation {
     this.#fire(frame, level);
     const result = this.#build(frame);
     store.cache(set, 0, SATURATE, result);
+    store.cache(result, 0, SATURATE, result);
     frame.clear();
     return result;
   }
 
   /** Closes the frame, whose parts below are closed, under the relation of its level. */
   #fire(frame: Frame, level: number): void {
-    const r = this.#forward[level]!;
-    if (r < 0) return;
+    const learned = this.#learned;
+    if (!learned.beginAt(level)) return;
     const store = this.#store;
-    const relations = this.#relations;
     for (let again = true; again; ) {
       again = false;
       for (let i = 0; i < frame.size; i++) {
@@ -180,12 +180,17 @@ export class Saturation {
         frame.dirty[i] = 0;
         again = true;
         const v = frame.values[i]!;
-        const next = relations.next(r, v);
+        if (store.full) store.collect();
+        const fresh = store.minus(frame.below[i]!, frame.within[i]!);
+        frame.within[i] = frame.below[i]!;
+        frame.other = fresh;
+        learned.learn(level, v, fresh);
+        const next = learned.next(level, v);
         let at = i;
         for (let e = 0; e < next.length; e += 2) {
           if (store.full) store.collect();
           const w = next[e]!;
-          const reached = this.#fireInto(frame.below[at]!, next[e + 1]!, level + 1);
+          const reached = this.#fireInto(fresh, next[e + 1]!, level + 1);
           if (reached === EMPTY) continue;
           const to = frame.find(w);
           if (to < 0) {
@@ -204,13 +209,13 @@ export class Saturation {
     }
   }
 
-  /** What `set` (closed) reaches by one edge of `r`, closed. */
+  /** What `set` reaches by one edge of `r`, closed. */
   #fireInto(set: number, r: RelationId, level: number): number {
     const store = this.#store;
     const relations = this.#relations;
     if (set === EMPTY) return EMPTY;
     const at = relations.level[r]!;
-    if (at === this.#levels) return set;
+    if (at === this.#levels) return this.#saturate(set, level);
     const code = (r << OPERATION_BITS) | FIRE;
     const known = store.cached(set, 0, code);
     if (known >= 0) return known;
@@ -247,7 +252,8 @@ export class Saturation {
   #saturateBack(set: number, within: number, level: number): number {
     const store = this.#store;
     if (set === EMPTY || set === within || level === this.#levels) return set;
-    const known = store.cached(set, within, this.#inverse.saturate);
+    const inverse = this.#inverse!;
+    const known = store.cached(set, within, inverse.saturate);
     if (known >= 0) return known;
     const frame = this.#frames[level]!;
     frame.node = set;
@@ -267,13 +273,13 @@ export class Saturation {
     }
     this.#fireBack(frame, level);
     const result = this.#build(frame);
-    store.cache(set, within, this.#inverse.saturate, result);
+    store.cache(set, within, inverse.saturate, result);
     frame.clear();
     return result;
   }
 
   #fireBack(frame: Frame, level: number): void {
-    const r = this.#inverse.byLevel[level]!;
+    const r = this.#inverse!.byLevel[level]!;
     if (r < 0) return;
     const store = this.#store;
     const relations = this.#relations;
@@ -310,7 +316,7 @@ export class Saturation {
     const at = relations.level[r]!;
     // `target` was closed inside another constraint than this one.
     if (at === this.#levels) return this.#saturateBack(store.intersect(within, target), within, level);
-    const code = (r << OPERATION_BITS) | this.#inverse.fire;
+    const code = (r << OPERATION_BITS) | this.#inverse!.fire;
     const known = store.cached(target, within, code);
     if (known >= 0) return known;
     const frame = this.#frames[level]!;

@@ -1,133 +1,163 @@
 /**
- * Terms over the components ("levels") of a state vector: hash-consed, simplified as they are built, and specialised
- * by substituting a value for a level. They are what is left of a guard or of an assigned value once the levels above
- * have been fixed.
+ * Terms over the components of a state: hash-consed, simplified as they are built, and specialised by fixing one level of
+ * the state vector after the other. They are what is left of a condition once the levels above are known.
  *
  * Numbers are 32-bit signed integers as in the protocol syntax tree; truth is "not 0", conditions yield 0 or 1.
  */
 import { applyBinary } from "../../spec/evaluate.ts";
 import type { BinaryOperator } from "../../spec/program.ts";
+import type { SysExpr } from "../../spec/transition-system.ts";
+import type { StateVector } from "./state-vector.ts";
 
 export type TermId = number;
 
 type Shape =
   | { readonly k: "const"; readonly v: number }
-  | { readonly k: "level"; readonly level: number }
-  /** 1 if the level holds one of these values (ascending). */
-  | { readonly k: "in"; readonly level: number; readonly set: readonly number[] }
+  | { readonly k: "component"; readonly c: number }
+  /** 1 if the component has one of these values (ascending). */
+  | { readonly k: "in"; readonly c: number; readonly set: readonly number[] }
   | { readonly k: "not" | "neg"; readonly a: TermId }
   | { readonly k: "bin"; readonly op: BinaryOperator; readonly a: TermId; readonly b: TermId }
   | { readonly k: "ite"; readonly c: TermId; readonly a: TermId; readonly b: TermId };
 
-/** How many different values a term is followed through before its target's whole domain is taken. */
-const MANY = 64;
-
-/** Conditions on a level of at most so many values are kept as the set of those that satisfy them. */
+/** Conditions on a component of at most so many values are kept as the set of those that satisfy them. */
 const SMALL_DOMAIN = 1024;
-/** In place of the one level a term depends on. */
-const NO_LEVEL = -1;
-const MANY_LEVELS = -2;
-
-/** How many values of a level are tried where a value stored there is known only further below. */
-const LARGEST_DOMAIN = 1 << 16;
-
-/** A value is stored in a variable of so many possible values that trying them all is hopeless. */
-export class DomainTooLarge extends Error {
-  /** The level written, once it is known. */
-  level: number | undefined;
-
-  constructor() {
-    super("a variable has too many possible values");
-    this.name = "DomainTooLarge";
-  }
-}
+/** In place of the one component a term depends on. */
+const NO_COMPONENT = -1;
+const MANY_COMPONENTS = -2;
 
 const TRUTHS: ReadonlySet<BinaryOperator> = new Set(["==", "!=", "<", "<=", ">", ">=", "&&", "||"]);
 
-/** The only level two terms depend on, from those of each. */
+/** The only component two terms depend on, from those of each. */
 function onlyOf(a: number, b: number): number {
-  if (a === NO_LEVEL || a === b) return b;
-  return b === NO_LEVEL ? a : MANY_LEVELS;
+  if (a === NO_COMPONENT || a === b) return b;
+  return b === NO_COMPONENT ? a : MANY_COMPONENTS;
 }
 
 export class Terms {
-  /** The domain of each level: smallest and largest value. */
-  readonly lo: readonly number[];
-  readonly hi: readonly number[];
+  readonly #vector: StateVector;
   readonly #shapes: Shape[] = [];
-  /** The smallest level a term depends on; the number of levels for a constant. */
+  /** The first level a term depends on; the number of levels for a constant. */
   readonly #top: number[] = [];
-  /** The only level a term depends on. */
+  /** The only component a term depends on. */
   readonly #only: number[] = [];
   readonly #ids = new Map<string, TermId>();
-  /** Per term, what it becomes for each value of its top level. */
-  readonly #specialised: (Map<number, TermId> | undefined)[] = [];
+  /** Per term, what it becomes for each value of its first level. */
+  readonly #fixed: (Map<number, TermId> | undefined)[] = [];
+  readonly #translated = new WeakMap<SysExpr, Map<number, TermId>>();
   readonly zero: TermId;
   readonly one: TermId;
 
-  constructor(lo: readonly number[], hi: readonly number[]) {
-    this.lo = lo;
-    this.hi = hi;
+  constructor(vector: StateVector) {
+    this.#vector = vector;
     this.zero = this.constant(0);
     this.one = this.constant(1);
   }
 
-  shape(t: TermId): Shape {
-    return this.#shapes[t]!;
+  /** An expression about a state: of a property, or of a wait of thread `self`. */
+  of(expr: SysExpr, self?: number): TermId {
+    if (expr.e !== "bin" && expr.e !== "not") return this.#translate(expr, self);
+    const bySelf = this.#translated.get(expr) ?? new Map<number, TermId>();
+    this.#translated.set(expr, bySelf);
+    let term = bySelf.get(self ?? -1);
+    if (term === undefined) {
+      term = this.#translate(expr, self);
+      bySelf.set(self ?? -1, term);
+    }
+    return term;
   }
 
-  /** The smallest level `t` depends on; the number of levels for a constant. */
+  #translate(expr: SysExpr, self: number | undefined): TermId {
+    const vector = this.#vector;
+    switch (expr.e) {
+      case "const":
+        return this.constant(expr.v);
+      case "self":
+        return this.constant(self === undefined ? 0 : self + 1);
+      case "local": {
+        const t = expr.t ?? self;
+        const component = t === undefined ? undefined : vector.local(t, expr.l);
+        return component === undefined ? this.zero : this.component(component);
+      }
+      case "load": {
+        const { length } = vector.system.vars[expr.v]!;
+        const element = (i: number) => this.component(vector.element(expr.v, i));
+        if (expr.i === undefined) return element(0);
+        const index = this.of(expr.i, self);
+        const position = this.constantValue(index);
+        if (position !== undefined) return position >= 0 && position < length ? element(position) : this.zero;
+        let chain = this.zero;
+        for (let i = length - 1; i >= 0; i--) {
+          chain = this.ite(this.binary("==", index, this.constant(i)), element(i), chain);
+        }
+        return chain;
+      }
+      case "not":
+        return this.not(this.of(expr.a, self));
+      case "neg":
+        return this.neg(this.of(expr.a, self));
+      case "bin":
+        return this.binary(expr.op, this.of(expr.a, self), this.of(expr.b, self));
+      case "ite":
+        return this.ite(this.of(expr.c, self), this.of(expr.a, self), this.of(expr.b, self));
+      case "pc":
+        return this.isOneOf(vector.pc(expr.t), expr.locations);
+    }
+  }
+
+  /** The first level `t` depends on; the number of levels for a constant. */
   top(t: TermId): number {
     return this.#top[t]!;
   }
 
   constant(v: number): TermId {
-    return this.#intern(`c${v}`, { k: "const", v: v | 0 }, this.lo.length, NO_LEVEL);
+    return this.#intern(`c${v}`, { k: "const", v: v | 0 }, this.#vector.length, NO_COMPONENT);
   }
 
-  level(level: number): TermId {
-    if (this.lo[level] === this.hi[level]) return this.constant(this.lo[level]!);
-    return this.#intern(`l${level}`, { k: "level", level }, level, level);
+  component(c: number): TermId {
+    const { lo, hi, level } = this.#vector;
+    if (lo[c] === hi[c]) return this.constant(lo[c]!);
+    return this.#intern(`l${c}`, { k: "component", c }, level[c]!, c);
   }
 
-  isOneOf(level: number, values: readonly number[]): TermId {
-    const lo = this.lo[level]!;
-    const hi = this.hi[level]!;
+  isOneOf(c: number, values: readonly number[]): TermId {
+    const lo = this.#vector.lo[c]!;
+    const hi = this.#vector.hi[c]!;
     const set = [...new Set(values)].filter((v) => v >= lo && v <= hi).sort((a, b) => a - b);
     if (set.length === 0) return this.zero;
     if (set.length === hi - lo + 1) return this.one;
-    return this.#intern(`e${level}:${set.join()}`, { k: "in", level, set }, level, level);
+    return this.#intern(`e${c}:${set.join()}`, { k: "in", c, set }, this.#vector.level[c]!, c);
   }
 
   not(a: TermId): TermId {
-    const s = this.shape(a);
+    const s = this.#shapes[a]!;
     if (s.k === "const") return s.v === 0 ? this.one : this.zero;
-    if (s.k === "not" && this.isTruth(s.a)) return s.a;
+    if (s.k === "not" && this.#isTruth(s.a)) return s.a;
     const only = this.#only[a]!;
-    const set = this.#valuesWhere(only, (v) => this.#at(a, only, v) === 0);
+    const set = this.#valuesWhere(only, (v) => this.#at(a, v) === 0);
     if (set !== undefined) return this.isOneOf(only, set);
     return this.#intern(`n${a}`, { k: "not", a }, this.top(a), only);
   }
 
   neg(a: TermId): TermId {
-    const s = this.shape(a);
+    const s = this.#shapes[a]!;
     if (s.k === "const") return this.constant(-s.v | 0);
     return this.#intern(`m${a}`, { k: "neg", a }, this.top(a), this.#only[a]!);
   }
 
   ite(c: TermId, a: TermId, b: TermId): TermId {
-    const s = this.shape(c);
+    const s = this.#shapes[c]!;
     if (s.k === "const") return s.v !== 0 ? a : b;
     if (a === b) return a;
-    if (a === this.one && b === this.zero && this.isTruth(c)) return c;
+    if (a === this.one && b === this.zero && this.#isTruth(c)) return c;
     const top = Math.min(this.top(c), this.top(a), this.top(b));
     const only = onlyOf(this.#only[c]!, onlyOf(this.#only[a]!, this.#only[b]!));
     return this.#intern(`i${c},${a},${b}`, { k: "ite", c, a, b }, top, only);
   }
 
   binary(op: BinaryOperator, a: TermId, b: TermId): TermId {
-    const sa = this.shape(a);
-    const sb = this.shape(b);
+    const sa = this.#shapes[a]!;
+    const sb = this.#shapes[b]!;
     if (sa.k === "const" && sb.k === "const") return this.constant(applyBinary(op, sa.v, sb.v));
     if (op === "&&") {
       if (sa.k === "const") return sa.v === 0 ? this.zero : this.truth(b);
@@ -139,58 +169,74 @@ export class Terms {
       if (a === b) return this.truth(a);
     } else if (op === "==" || op === "!=") {
       if (a === b) return op === "==" ? this.one : this.zero;
-      if (sa.k === "level" && sb.k === "const") return this.#equals(op, sa.level, sb.v);
-      if (sb.k === "level" && sa.k === "const") return this.#equals(op, sb.level, sa.v);
+      if (sa.k === "component" && sb.k === "const") return this.#equals(op, sa.c, sb.v);
+      if (sb.k === "component" && sa.k === "const") return this.#equals(op, sb.c, sa.v);
     }
     const only = onlyOf(this.#only[a]!, this.#only[b]!);
     if (TRUTHS.has(op)) {
-      const set = this.#valuesWhere(only, (v) => applyBinary(op, this.#at(a, only, v), this.#at(b, only, v)) !== 0);
+      const set = this.#valuesWhere(only, (v) => applyBinary(op, this.#at(a, v), this.#at(b, v)) !== 0);
       if (set !== undefined) return this.isOneOf(only, set);
     }
     return this.#intern(`${op}${a},${b}`, { k: "bin", op, a, b }, Math.min(this.top(a), this.top(b)), only);
   }
 
-  /** The values of a level that satisfy a condition; undefined where that is no one level, or one of too many values. */
-  #valuesWhere(level: number, holds: (v: number) => boolean): number[] | undefined {
-    if (level < 0) return undefined;
-    const lo = this.lo[level]!;
-    const hi = this.hi[level]!;
+  /** The values of a component that satisfy a condition; undefined where that is no one component, or has too many. */
+  #valuesWhere(c: number, holds: (v: number) => boolean): number[] | undefined {
+    if (c < 0) return undefined;
+    const lo = this.#vector.lo[c]!;
+    const hi = this.#vector.hi[c]!;
     if (hi - lo >= SMALL_DOMAIN) return undefined;
     const set: number[] = [];
     for (let v = lo; v <= hi; v++) if (holds(v)) set.push(v);
     return set;
   }
 
-  /** The value of a term that depends on nothing but `level`. */
-  #at(t: TermId, level: number, v: number): number {
-    return this.constantValue(this.fix(t, level, v))!;
+  /** The value of a term that depends on nothing but one component, where that is `v`. */
+  #at(t: TermId, v: number): number {
+    const s = this.#shapes[t]!;
+    switch (s.k) {
+      case "const":
+        return s.v;
+      case "component":
+        return v;
+      case "in":
+        return s.set.includes(v) ? 1 : 0;
+      case "not":
+        return this.#at(s.a, v) === 0 ? 1 : 0;
+      case "neg":
+        return -this.#at(s.a, v) | 0;
+      case "bin":
+        return applyBinary(s.op, this.#at(s.a, v), this.#at(s.b, v));
+      case "ite":
+        return this.#at(this.#at(s.c, v) !== 0 ? s.a : s.b, v);
+    }
   }
 
-  #equals(op: "==" | "!=", level: number, v: number): TermId {
-    const is = this.isOneOf(level, [v]);
+  #equals(op: "==" | "!=", c: number, v: number): TermId {
+    const is = this.isOneOf(c, [v]);
     return op === "==" ? is : this.not(is);
   }
 
   /** 1 where `a` is not 0. */
   truth(a: TermId): TermId {
-    return this.isTruth(a) ? a : this.binary("!=", a, this.zero);
+    return this.#isTruth(a) ? a : this.binary("!=", a, this.zero);
   }
 
   /** Whether `a` is known to be 0 or 1. */
-  isTruth(a: TermId): boolean {
-    const s = this.shape(a);
+  #isTruth(a: TermId): boolean {
+    const s = this.#shapes[a]!;
     switch (s.k) {
       case "const":
         return s.v === 0 || s.v === 1;
-      case "level":
-        return this.lo[s.level]! >= 0 && this.hi[s.level]! <= 1;
+      case "component":
+        return this.#vector.lo[s.c]! >= 0 && this.#vector.hi[s.c]! <= 1;
       case "in":
       case "not":
         return true;
       case "neg":
         return false;
       case "ite":
-        return this.isTruth(s.a) && this.isTruth(s.b);
+        return this.#isTruth(s.a) && this.#isTruth(s.b);
       case "bin":
         return TRUTHS.has(s.op);
     }
@@ -198,31 +244,28 @@ export class Terms {
 
   /** The value of a constant term, undefined for any other. */
   constantValue(t: TermId): number | undefined {
-    const s = this.shape(t);
+    const s = this.#shapes[t]!;
     return s.k === "const" ? s.v : undefined;
   }
 
-  /** `t` where `level` holds `v`. Levels are fixed in ascending order, so `level` is at most the top of `t`. */
+  /** `t` where `level` holds `v`. Levels are fixed in ascending order, so `level` is at most the first level of `t`. */
   fix(t: TermId, level: number, v: number): TermId {
     if (this.top(t) !== level) return t;
-    let memo = this.#specialised[t];
+    let memo = this.#fixed[t];
     if (memo === undefined) {
       memo = new Map();
-      this.#specialised[t] = memo;
+      this.#fixed[t] = memo;
     }
     const known = memo.get(v);
     if (known !== undefined) return known;
-    const s = this.shape(t);
-    let result: TermId;
+    const s = this.#shapes[t]!;
+    let result = t;
     switch (s.k) {
-      case "const":
-        result = t;
-        break;
-      case "level":
-        result = this.constant(v);
+      case "component":
+        result = this.constant(this.#valueOf(s.c, v));
         break;
       case "in":
-        result = s.set.includes(v) ? this.one : this.zero;
+        result = s.set.includes(this.#valueOf(s.c, v)) ? this.one : this.zero;
         break;
       case "not":
         result = this.not(this.fix(s.a, level, v));
@@ -235,83 +278,13 @@ export class Terms {
         break;
       case "ite":
         result = this.ite(this.fix(s.c, level, v), this.fix(s.a, level, v), this.fix(s.b, level, v));
-        break;
     }
     memo.set(v, result);
     return result;
   }
 
-  /** The values `t` may have, a superset within `lo..hi`, ascending. */
-  possibleValues(t: TermId, lo: number, hi: number): number[] {
-    const found = this.#values(t);
-    if (found !== undefined) return [...found].filter((v) => v >= lo && v <= hi).sort((a, b) => a - b);
-    if (hi - lo >= LARGEST_DOMAIN) throw new DomainTooLarge();
-    return Array.from({ length: hi - lo + 1 }, (_, i) => lo + i);
-  }
-
-  /** Whether `t` might have a value outside `lo..hi`. */
-  mayLeave(t: TermId, lo: number, hi: number): boolean {
-    const found = this.#values(t);
-    return found === undefined || [...found].some((v) => v < lo || v > hi);
-  }
-
-  #values(t: TermId): Set<number> | undefined {
-    const s = this.shape(t);
-    switch (s.k) {
-      case "const":
-        return new Set([s.v]);
-      case "level": {
-        const lo = this.lo[s.level]!;
-        const n = this.hi[s.level]! - lo + 1;
-        return n > MANY ? undefined : new Set(Array.from({ length: n }, (_, i) => lo + i));
-      }
-      case "in":
-      case "not":
-        return new Set([0, 1]);
-      case "neg": {
-        const a = this.#values(s.a);
-        return a && new Set([...a].map((v) => -v | 0));
-      }
-      case "ite": {
-        const a = this.#values(s.a);
-        const b = this.#values(s.b);
-        return a && b && new Set([...a, ...b]);
-      }
-      case "bin": {
-        if (this.isTruth(t)) return new Set([0, 1]);
-        const a = this.#values(s.a);
-        const b = this.#values(s.b);
-        if (a === undefined || b === undefined || a.size * b.size > MANY * MANY) return undefined;
-        const out = new Set<number>();
-        for (const x of a) for (const y of b) out.add(applyBinary(s.op, x, y));
-        return out.size > MANY ? undefined : out;
-      }
-    }
-  }
-
-  /** Calls `visit` for every level `t` depends on (possibly more than once). */
-  support(t: TermId, visit: (level: number) => void): void {
-    const s = this.shape(t);
-    switch (s.k) {
-      case "const":
-        return;
-      case "level":
-      case "in":
-        visit(s.level);
-        return;
-      case "not":
-      case "neg":
-        this.support(s.a, visit);
-        return;
-      case "bin":
-        this.support(s.a, visit);
-        this.support(s.b, visit);
-        return;
-      case "ite":
-        this.support(s.c, visit);
-        this.support(s.a, visit);
-        this.support(s.b, visit);
-    }
+  #valueOf(c: number, v: number): number {
+    return this.#vector.tuples[this.#vector.level[c]!]!.value(v, this.#vector.slot[c]!);
   }
 
   #intern(key: string, shape: Shape, top: number, only: number): TermId {

@@ -1,6 +1,6 @@
 /**
- * The order of the levels. A thread's location and locals stay together; each variable element is placed near the
- * threads that use it, so that few edges reach over many levels.
+ * The order of the levels. Each variable is placed near the threads that use it, so that few edges reach over many
+ * levels.
  *
  * Starting orders are improved by FORCE (Aloul, Markov and Sakallah 2003: every object moves to the centre of gravity of
  * the edges it is part of) and then by sifting single objects (Rudell 1993), both judged by the squares of the levels
@@ -8,18 +8,14 @@
  * with the normalised weighted event span (Siminiceanu and Ciardo 2006) as the judge.
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
-import { type Edge, Unfolding } from "./edge.ts";
-import { sharedLocals } from "./shared-locals.ts";
-import { type Component, components, StateVector } from "./state-vector.ts";
+import { type Block, declaredBlocks, StateVector } from "./state-vector.ts";
+import { type Support, supports } from "./support.ts";
 
 export interface VariableOrder {
-  readonly order: readonly Component[];
+  readonly order: readonly Block[];
   /** How it was found, for the report. */
   readonly method: string;
 }
-
-/** Levels that move as one. */
-type Block = readonly Component[];
 
 /** Edges over the same blocks: positions are averaged and spans are summed with their number as weight. */
 interface Span {
@@ -36,34 +32,15 @@ const EFFORT = 6_000_000;
 /** A pass that leaves more than this part of the cost is the last. */
 const ENOUGH = 0.99;
 
-/** The order of declaration: threads with their locals, then the variables. */
+/** The order of declaration: threads, then the variables. */
 export function declared(system: TransitionSystem): VariableOrder {
-  return { order: components(system), method: "as declared" };
+  return { order: declaredBlocks(system), method: "as declared" };
 }
 
 /** @param checkTime Called now and then; throws when time is up. */
 export function variableOrder(system: TransitionSystem, checkTime: () => void = () => {}): VariableOrder {
-  const shared = sharedLocals(new Unfolding(new StateVector(system, components(system)), checkTime));
-  const all = components(system, shared);
-  const vector = new StateVector(system, all);
-  const blocks: Block[] = [];
-  const blockOf: number[] = [];
-  const blockOfThread = new Map<number, number>();
-  all.forEach((c, level) => {
-    const known = c.of === "element" ? undefined : blockOfThread.get(c.thread);
-    if (known === undefined) {
-      blockOf[level] = blocks.length;
-      if (c.of !== "element") blockOfThread.set(c.thread, blocks.length);
-      blocks.push([c]);
-    } else {
-      blockOf[level] = known;
-      blocks[known] = [...blocks[known]!, c];
-    }
-  });
-  const unfolding = new Unfolding(vector, checkTime);
-  const spans = collectSpans(unfolding, unfolding.edges, blockOf);
-  const width = blocks.map((b) => b.length);
-
+  const blocks = declaredBlocks(system);
+  const spans = collectSpans(new StateVector(system, blocks), checkTime);
   const declaredOrder = blocks.map((_, b) => b);
   const threads = declaredOrder.filter((b) => blocks[b]![0]!.of === "pc");
   const elements = declaredOrder.filter((b) => blocks[b]![0]!.of !== "pc");
@@ -73,29 +50,36 @@ export function variableOrder(system: TransitionSystem, checkTime: () => void = 
   let bestCost = Number.POSITIVE_INFINITY;
   for (const start of [declaredOrder, [...elements, ...threads]]) {
     for (const candidate of [start, force(start, spans)]) {
-      const { order, cost } = moveBlocks(candidate, narrow, width, effort);
+      const { order, cost } = moveBlocks(candidate, narrow, effort);
       if (cost < bestCost) {
         best = order;
         bestCost = cost;
       }
     }
   }
-  return { order: best.flatMap((b) => blocks[b]!), method: "FORCE and sifting" };
+  return { order: best.map((b) => blocks[b]!), method: "FORCE and sifting" };
 }
 
-function collectSpans(unfolding: Unfolding, edges: readonly Edge[], blockOf: readonly number[]): Span[] {
+/** One span for each path through an action and, where it goes through pointers, each object they may point to. */
+function collectSpans(vector: StateVector, checkTime: () => void): Span[] {
   const weights = new Map<string, number>();
-  for (const edge of edges) {
-    const touched = new Set<number>();
-    const touch = (level: number) => touched.add(blockOf[level]!);
-    for (const t of edge.guard) unfolding.terms.support(t, touch);
-    for (const [level, t] of edge.writes) {
-      touch(level);
-      unfolding.terms.support(t, touch);
+  const { vars, threads, programs } = vector.system;
+  const count = ({ components, arrays }: Support) => {
+    const fixed = new Set([...components].map((c) => vector.level[c]!));
+    const targets = Math.max(1, ...[...arrays].map((v) => vars[v]!.length));
+    for (let k = 0; k < targets; k++) {
+      const touched = new Set(fixed);
+      for (const v of arrays) if (k < vars[v]!.length) touched.add(vector.level[vector.element(v, k)]!);
+      const key = [...touched].sort((a, b) => a - b).join();
+      weights.set(key, (weights.get(key) ?? 0) + 1);
     }
-    const key = [...touched].sort((a, b) => a - b).join();
-    weights.set(key, (weights.get(key) ?? 0) + 1);
-  }
+  };
+  threads.forEach(({ program }, t) => {
+    checkTime();
+    programs[program]!.locations.forEach((_, l) => {
+      supports(vector, t, l, (_, support) => count(support));
+    });
+  });
   return [...weights].map(([key, weight]) => ({ blocks: key.split(",").map(Number), weight }));
 }
 
@@ -144,26 +128,20 @@ class SpannedOrder {
   readonly order: number[];
   cost = 0;
   readonly #spans: readonly Span[];
-  readonly #width: readonly number[];
-  readonly #levels: number;
-  /** Per block, its first level and the spans it is part of. */
-  readonly #first: number[] = [];
+  /** Per block, its level and the spans it is part of. */
+  readonly #level: number[] = [];
   readonly #spansOf: number[][] = [];
   readonly #costs: number[];
   readonly #effort: { left: number };
 
-  constructor(order: readonly number[], spans: readonly Span[], width: readonly number[], effort: { left: number }) {
+  constructor(order: readonly number[], spans: readonly Span[], effort: { left: number }) {
     this.#effort = effort;
     this.order = [...order];
     this.#spans = spans;
-    this.#width = width;
-    let levels = 0;
-    for (const b of order) {
-      this.#first[b] = levels;
+    order.forEach((b, level) => {
+      this.#level[b] = level;
       this.#spansOf[b] = [];
-      levels += width[b]!;
-    }
-    this.#levels = levels;
+    });
     spans.forEach((span, s) => {
       for (const b of span.blocks) this.#spansOf[b]!.push(s);
     });
@@ -174,12 +152,12 @@ class SpannedOrder {
   #measure(s: number): void {
     const span = this.#spans[s]!;
     this.#effort.left -= span.blocks.length;
-    let lo = this.#levels;
+    let lo = this.order.length;
     let hi = 0;
     for (const b of span.blocks) {
-      const at = this.#first[b]!;
+      const at = this.#level[b]!;
       if (at < lo) lo = at;
-      if (at + this.#width[b]! > hi) hi = at + this.#width[b]!;
+      if (at > hi) hi = at;
     }
     const cost = span.weight * (hi - lo) ** 2;
     this.cost += cost - this.#costs[s]!;
@@ -192,8 +170,8 @@ class SpannedOrder {
     const b = this.order[i + 1]!;
     this.order[i] = b;
     this.order[i + 1] = a;
-    this.#first[b] = this.#first[a]!;
-    this.#first[a] = this.#first[b]! + this.#width[b]!;
+    this.#level[b] = i;
+    this.#level[a] = i + 1;
     for (const s of this.#spansOf[a]!) this.#measure(s);
     for (const s of this.#spansOf[b]!) this.#measure(s);
   }
@@ -216,13 +194,8 @@ class SpannedOrder {
   }
 }
 
-function moveBlocks(
-  start: readonly number[],
-  spans: readonly Span[],
-  width: readonly number[],
-  effort: { left: number },
-): SpannedOrder {
-  const order = new SpannedOrder(start, spans, width, effort);
+function moveBlocks(start: readonly number[], spans: readonly Span[], effort: { left: number }): SpannedOrder {
+  const order = new SpannedOrder(start, spans, effort);
   for (let pass = 0; pass < MOVE_PASSES; pass++) {
     const before = order.cost;
     for (const block of [...order.order]) order.sift(block);

@@ -1,5 +1,5 @@
 /** What an exploration says, compared with what plain enumeration of the same system says. */
-import { evaluate } from "../../../src/checker/explicit/evaluate.ts";
+import { evaluate } from "../../../src/checker/evaluate.ts";
 import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 import { follow, type PlainSearch } from "./plain-search.ts";

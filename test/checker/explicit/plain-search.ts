@@ -2,8 +2,8 @@
  * What is true of a transition system, by the definitions and nothing clever: a graph with all its edges, sets, and
  * fixed points computed by repetition. The engine is compared with it.
  */
-import { evaluate, type Firing, firings } from "../../../src/checker/explicit/evaluate.ts";
-import { initialState, type StateValues } from "../../../src/checker/explicit/layout.ts";
+import { evaluate, type Firing, firings } from "../../../src/checker/evaluate.ts";
+import { initialState, type StateValues } from "../../../src/checker/state-values.ts";
 import type { SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";
 
 export interface Truth {

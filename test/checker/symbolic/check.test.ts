@@ -11,7 +11,6 @@ import {
   bin,
   eq,
   load,
-  local,
   location,
   loopProtocol,
   num,
@@ -19,10 +18,8 @@ import {
   property,
   SITE,
   self,
-  setLocal,
   setVar,
   step,
-  sysLocal,
   system,
   thread,
   variable,
@@ -73,7 +70,7 @@ describe("known state spaces", () => {
 
   test("the order keeps each philosopher beside a fork of his", () => {
     const table = philosophers(8);
-    const { order } = variableOrder(table);
+    const order = variableOrder(table).order.flat();
     expect(order).toHaveLength(17);
     const at = (k: number) => order[(k + order.length) % order.length]!;
     const beside = order.filter((c, k) => {
@@ -82,52 +79,6 @@ describe("known state spaces", () => {
       return near.some((x) => x.of === "element" && [c.thread, (c.thread + 1) % 8].includes(x.index));
     });
     expect(beside.length).toBeGreaterThanOrEqual(7);
-  });
-});
-
-describe("locals that are never live together", () => {
-  const set = (l: number, value: SysExpr) => setLocal(l, value);
-  /** Two locals, one after the other; `left` is what the first is left with where it is dead. */
-  const oneAfterTheOther = (left: SysExpr) =>
-    system({
-      programs: [
-        {
-          cls: "p",
-          locals: [sysLocal("a", 0, 2), sysLocal("b", 0, 3)],
-          locations: [
-            location([step(1, [set(0, num(2))]), step(1, [set(0, num(1))])]),
-            location([step(2, [set(1, bin("+", local(0), num(1))), set(0, left)])], { live: [0] }),
-            location([step(0, [set(1, num(0))])], { live: [1] }),
-          ],
-        },
-      ],
-      threads: [thread("one", 0, { initialLocals: [0, 0] }), thread("two", 0, { initialLocals: [0, 0] })],
-      properties: [
-        property("sum", {
-          c: "invariant",
-          expr: bin("<", bin("+", { e: "local", l: 0, t: 0 }, { e: "local", l: 1, t: 1 }), num(5)),
-        }),
-      ],
-    });
-
-  test("share a level, and the counts and verdicts stay", () => {
-    const tidy = oneAfterTheOther(num(0));
-    expect(variableOrder(tidy).order).toHaveLength(4);
-    const expected = { states: 25, transitions: 60, outcomes: [{ verdict: "violated", finding: { kind: "sum" } }] };
-    for (const order of [variableOrder(tidy), declared(tidy)]) {
-      const found = check(tidy, options(tidy), order);
-      expect(found).toMatchObject(expected);
-      expect(found.outcomes[0]).toHaveProperty("schedule.steps.length", 3);
-    }
-  });
-
-  test("do not where one of them is left with a value", () => {
-    const untidy = oneAfterTheOther(num(1));
-    const { order } = variableOrder(untidy);
-    expect(order.filter((c) => c.of === "locals").map((c) => c.of === "locals" && c.locals.length)).toEqual([
-      1, 1, 1, 1,
-    ]);
-    expect(check(untidy, options(untidy)).states).toBe(check(untidy, options(untidy), declared(untidy)).states);
   });
 });
 
@@ -144,11 +95,6 @@ describe("random systems agree with plain enumeration", () => {
       const orders = seed % 2 === 0 ? [undefined] : [declared(random), reversed(random)];
       for (const order of orders) {
         const found = check(random, options(random), order);
-        if (found.outcomes.some((o) => "reason" in o && /possible values/.test(o.reason))) {
-          // Some of them have variables of 2^32 values.
-          expect(random.vars.some((v) => v.hi - v.lo > 1 << 16)).toBe(true);
-          continue;
-        }
         expect({ seed, states: found.states, transitions: found.transitions, cut: found.cut }).toEqual({
           seed,
           states: plain.states,
@@ -230,10 +176,7 @@ describe("verdicts", () => {
     const [outcome] = check(abba, options(abba)).outcomes;
     expect(outcome).toMatchObject({ verdict: "violated", depthExact: true, finding: { kind: "deadlock", thread: 0 } });
     expect(outcome).toMatchObject({ schedule: { steps: [{ action: 0 }, { action: 0 }] } });
-    expect(outcome).toHaveProperty(
-      "finding.message",
-      "one waits for lock, held by two; two waits for lock, held by one: for ever",
-    );
+    expect(outcome).toHaveProperty("finding.message", "one waits for lock held by two; two waits for lock held by one");
     const ordered = system({ ...parts, threads, programs: [locker("one", 0, 1), locker("two", 0, 1)] });
     expect(check(ordered, options(ordered)).outcomes).toEqual([{ property: "deadlock", verdict: "holds" }]);
   });
@@ -354,7 +297,7 @@ describe("budgets", () => {
     expect(found.outcomes[0]).toHaveProperty(
       "reason",
       expect.stringMatching(
-        /^memory ran out with \d+ nodes .* most of them for (philosopher#\d+: location|forks\[\d+\]|eating) \(\d+\), .*--engine explicit$/,
+        /^memory ran out with \d+ nodes .* most of them for (philosopher#\d+|forks\[\d+\]|eating) \(\d+\), .*--engine explicit$/,
       ),
     );
   });
@@ -368,7 +311,7 @@ describe("budgets", () => {
   test("no time at all ends it before it begins", () => {
     const found = check(table, options(table, { timeout: -1 }));
     expect(found).toMatchObject({ complete: false, states: null, outcomes: [{ verdict: "inconclusive" }] });
-    expect(found.outcomes[0]).toHaveProperty("reason", expect.stringContaining("time ran out while the conditions"));
+    expect(found.outcomes[0]).toHaveProperty("reason", expect.stringContaining("time ran out while the variables"));
   });
 
   test("a time budget ends the search", () => {

@@ -1,10 +1,10 @@
 /**
- * The meaning of expressions and code, evaluated one state at a time: to rebuild a schedule from the bare states the
- * compiled search keeps, and to look closely at the few states a verdict is about.
+ * The meaning of expressions and code, evaluated one state at a time: to rebuild a schedule from the bare states a
+ * search keeps, and to look closely at the few states a verdict is about.
  */
-import { applyBinary } from "../../spec/evaluate.ts";
-import type { SysCode, SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
-import type { StateValues } from "./layout.ts";
+import { applyBinary } from "../spec/evaluate.ts";
+import type { SysCode, SysExpr, TransitionSystem } from "../spec/transition-system.ts";
+import type { StateValues } from "./state-values.ts";
 
 /** One transition out of a state. */
 export interface Firing {

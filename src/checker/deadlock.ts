@@ -1,7 +1,7 @@
-import type { TransitionSystem } from "../../spec/transition-system.ts";
-import type { Finding } from "../verdict.ts";
+import type { TransitionSystem } from "../spec/transition-system.ts";
 import { evaluate, firings } from "./evaluate.ts";
-import type { StateValues } from "./layout.ts";
+import type { StateValues } from "./state-values.ts";
+import type { Finding } from "./verdict.ts";
 
 export interface Deadlock {
   readonly finding: Finding;
