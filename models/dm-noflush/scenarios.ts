@@ -39,11 +39,11 @@ import {
   bdev,
   bdget_may_fail,
   bio,
+  bios,
   code,
   device_may_succeed,
   dm_io,
   first_dmsetup_done,
-  first_request,
   m,
   md,
   PG_dirty,
@@ -185,7 +185,7 @@ function in_flight(options: {
 export function one_bio(): void {
   device();
   initially(md.pending, 1);
-  in_flight({ bio: "bio", request: first_request, clones: clones.slice(0, 1) });
+  in_flight({ bio: "bio", request: request.object("first"), clones: clones.slice(0, 1) });
 }
 
 const everywhere = [deadlock, lostBio, memorySafety, atomicSleep, lockDiscipline];
@@ -244,7 +244,7 @@ export const scenarios: readonly Scenario[] = [
     start: () => {
       device();
       initially(md.pending, 1);
-      in_flight({ bio: "bio", request: first_request, clones });
+      in_flight({ bio: "bio", request: request.object("first"), clones });
       initially(target_io.object(clones[1]!).ti, "linear");
     },
     properties: [...suspending, pushbackWins],
@@ -254,13 +254,13 @@ export const scenarios: readonly Scenario[] = [
     id: "two-bios",
     title: "two bios in flight, a noflush suspend that a signal may interrupt, and a resume",
     // one completion on each CPU: with either on both the graph is nearly twice as large and says the same
-    sizes: two,
-    threads: () => [suspend_and_resume(), ...machine(clones.slice(0, 1), clones.slice(1)), signal()],
+    sizes: { bios: { ...two.bios, max: 4 } },
+    threads: () => [suspend_and_resume(), ...machine(...halves(several())), signal()],
     start: () => {
       device();
-      initially(md.pending, 2);
-      in_flight({ bio: "bio", request: first_request, clones: clones.slice(0, 1) });
-      in_flight({ bio: "second bio", request: request.object("second"), clones: clones.slice(1) });
+      initially(md.pending, bios());
+      // each bio with one clone
+      several().forEach(in_flight_alone);
     },
     properties: suspending,
     only,
@@ -388,3 +388,24 @@ export const scenarios: readonly Scenario[] = [
     only,
   },
 ];
+
+/* ---- several bios ---- */
+
+/** Their clones. */
+function several(): string[] {
+  return [...clones, "third clone", "fourth clone"].slice(0, bios());
+}
+
+function in_flight_alone(clone: string, n: number): void {
+  const name = ["first", "second", "third", "fourth"][n]!;
+  in_flight({
+    bio: n === 0 ? "bio" : `${name} bio`,
+    request: request.object(name),
+    clones: [clone],
+  });
+}
+
+function halves<T>(all: readonly T[]): [T[], T[]] {
+  const middle = (all.length + 1) >> 1;
+  return [all.slice(0, middle), all.slice(middle)];
+}
