@@ -29,7 +29,7 @@ import {
 } from "lockstep";
 
 /** Openers of one device at once: T1 and up to eight udevs. */
-const MAX_OPENERS = 9;
+const MAX_OPENERS = 29;
 
 /** `int` in the older versions, `atomic_t` in the newer ones: one word, and each version says how it touches it. */
 interface Count {

@@ -86,7 +86,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "set-status-vs-open",
     title: "LOOP_SET_STATUS asks for a partition scan while udev opens and closes the disk",
-    sizes: { openers: { default: 1, min: 1, max: 8, what: "udevs that open and close the disk" } },
+    sizes: { openers: { default: 1, min: 1, max: 28, what: "udevs that open and close the disk" } },
     threads: () => [thread("T1", set_status), udev(size("openers"))],
     start: () => {
       device(1);

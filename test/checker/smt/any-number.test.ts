@@ -32,10 +32,18 @@ test("loop-partscan, any number of udevs: nobody unlocks what he does not hold o
   expect(holds("lei-2015-return")).toEqual(["lock-discipline", "atomic-sleep"]);
 });
 
-test("loop-partscan, any number of udevs: since v4.2 no reread ends with -EBUSY", () => {
-  expect(holds("v4.0")).toEqual(["lock-discipline", "atomic-sleep"]);
-  expect(holds("v4.2")).toEqual(["lock-discipline", "atomic-sleep", "no-ebusy"]);
-  expect(holds("v5.0")).toEqual(["lock-discipline", "atomic-sleep", "no-ebusy"]);
+test.each([
+  ["v4.0", ["lock-discipline", "data-race"]],
+  ["wilson-2015", ["lock-discipline", "data-race"]],
+  ["v4.2", ["lock-discipline", "no-ebusy"]],
+  ["v4.14", ["lock-discipline", "no-ebusy"]],
+  ["v5.0", ["lock-discipline", "data-race", "no-ebusy"]],
+  ["v5.1", ["lock-discipline", "data-race", "no-ebusy"]],
+  ["v5.13", ["lock-discipline", "data-race", "no-ebusy"]],
+  ["v5.19", ["no-ebusy"]],
+])("loop-partscan %s, any number of udevs: what docs/smt.md says holds", (variant, properties) => {
+  const { answers } = proveForAnyNumber(scenario(variant), "udev", ["lock-discipline", "data-race", "no-ebusy"]);
+  expect(answers.filter((a) => a.verdict === "holds").map((a) => a.property)).toEqual(properties);
 });
 
 test("the invariant says who has which lock where", () => {
