@@ -138,9 +138,9 @@ class TableCode {
       "function absorb(b,length){const d=D,t=T,s=S,m=t.length-1;let x=count;for(let from=0;from<length;){" +
         `const to=min(length,from+${BURST * sent});let z=0,w=0;` +
         `for(let q=from;q<to;q+=${sent}){const h=b[q+${hash}],e=d[h&${RECENT - 1}];` +
-        `if(e!==0&&((e^h)&~m)===0){const a=${this.place};if(${this.equal("s", "a")})continue;}O[z++]=q;}` +
-        `for(let y=0;y<z;y++)w|=t[b[O[y]+${hash}]&m];touched=w;` +
-        `for(let y=0;y<z;y++){const q=O[y],h=b[q+${hash}];${this.walk}` +
+        `if(e!==0&&((e^h)&~m)===0){const a=${this.place};if(${this.equal("s", "a")})continue;}H[z]=h;O[z++]=q;}` +
+        "for(let y=0;y<z;y++)w|=t[H[y]&m];touched=w;" +
+        `for(let y=0;y<z;y++){const q=O[y],h=H[y];${this.walk}` +
         `if(e===0){const a=x*${words};${this.copy("s", "a")}${parents ? `P[x]=b[q+${words}];` : ""}` +
         `x++;e=t[j]=x|h&~m;}d[h&${RECENT - 1}]=e;}from=to;}count=x;}`,
       `function partOf(b,q){${this.hash}${this.copy("one", "0")}one[${hash}]=h;return ${part};}`,
