@@ -73,7 +73,7 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
   };
   // Transactions count as one step, so a shorter schedule may exist: look again without them, within reason.
   const longer = found.filter((o) => o.verdict === "violated" && reductionsOf(o).includes("transactions"));
-  const states = Math.max(200_000, 4 * (result.states ?? 0));
+  const states = Math.max(200_000, 10 * (result.states ?? 0));
   const shorter = await lookAgain(longer, options.reduction, { transactions: false, states });
   const broken = found.filter((o) => o.verdict === "inconclusive" && o.reason === BROKEN);
   const lassos = await lookAgain(broken, false, { transactions: false });
