@@ -59,7 +59,7 @@ const MORE_OPENERS = [12, 14, 18, 24];
 const GROWTH_IOCTLS = 2;
 /** A search that stored more states than this is not asked for more threads. */
 const MOST_STORED = 2_000_000n;
-const SECONDS_FOR_A_MODEL = 120;
+const SECONDS_FOR_A_MODEL = 60;
 
 const EXACT = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE"] };
 const TWO_CORES = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE", "-DNCORE=2"] };
