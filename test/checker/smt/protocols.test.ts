@@ -62,6 +62,27 @@ test.each([
   120_000,
 );
 
+// Pools, queues and interrupts; the deadlocks are partial ones, candidates that an exact search forward judges.
+test.each([
+  ["dm-lockfs", "hellwig-2004", "suspend-vs-mount", "deadlock"],
+  ["dm-noflush", "endio-lock", "sync-vs-suspend", "deadlock"],
+  ["md-lifetime", "brown-2008", "one-open", "memory-safety"],
+])(
+  "%s %s %s: %s is violated at the depth of the explicit engine",
+  async (name, variant, scenario, id) => {
+    const model = await loadModel(resolve(`models/${name}/protocol.ts`));
+    const recorded = model.protocol.record({ variant, scenario });
+    if (recorded === null) throw new Error("no such scenario");
+    const s = lower(recorded);
+    const asked = { properties: [id], timeout: 100 };
+    const mine = await check(s, { ...asked, ...fast, method: "bmc" });
+    const other = await explicit(s, { ...asked, reduction: true, memory: 2 ** 28, workers: 1 });
+    expect(mine.outcomes.map(short)).toEqual(other.outcomes.map(short));
+    expect(mine.outcomes[0]?.verdict).toBe("violated");
+  },
+  240_000,
+);
+
 test("identical threads: with and without symmetry the same verdicts and depths, and fewer orders to search", async () => {
   const recorded = protocol.record({ variant: "v4.0", scenario: "set-status-vs-open", sizes: { openers: 2 } });
   if (recorded === null) throw new Error("no such scenario");
