@@ -60,9 +60,13 @@ export async function check(system: TransitionSystem, options: SearchOptions): P
   const result = explorations[0]!;
   const found = explorations.flatMap((e) =>
     e.outcomes.map((o): Outcome => {
-      const how = ({ reductions, reductionsOff = [] }: Exploration) => ({ reductions, reductionsOff });
-      const same = JSON.stringify(how(e)) === JSON.stringify(how(result));
-      return same ? o : { ...o, ...how(e) };
+      const { reductions, reductionsOff = [] } = e;
+      const differ = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b);
+      return {
+        ...o,
+        ...(differ(reductions, result.reductions) && { reductions }),
+        ...(differ(reductionsOff, result.reductionsOff ?? []) && { reductionsOff }),
+      };
     }),
   );
   const reductionsOf = (o: Outcome) => o.reductions ?? result.reductions;

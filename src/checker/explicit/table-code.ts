@@ -23,6 +23,9 @@ export const BURST = 200;
 /** Slots of the table of recent states: 512 KB. */
 export const RECENT = 1 << 17;
 
+/** Successors sent to other parts last, which are not sent again: some 400 KB, as states mostly have two words or three. */
+const SENT = 1 << 15;
+
 /** Most parts of a divided search. */
 export const MOST_PARTS = 64;
 
@@ -117,34 +120,40 @@ class TableCode {
   /**
    * The same for one part of a divided search. The part of a state is chosen by a product of its hash, of which both
    * the slot and the bits kept in the entry are independent enough. `route` puts successors into the outboxes of their
-   * parts, its own too, each with its hash; `absorb` puts into the table what is in one.
+   * parts, its own too, each with its hash, but for those found or sent moments ago: who is first keeps the parent, so
+   * that the next would change nothing. `absorb` puts into the table what is in an outbox.
    */
   parted(parents: boolean): string[] {
     const { stride } = this;
     const words = this.#words;
-    const sent = elementSize(words, parents);
-    const hash = sent - 1;
+    const size = elementSize(words, parents);
+    const hash = size - 1;
     const part = "(imul(h,0x9e3779b1)>>>20)*parts>>>12";
     const canonical = this.symmetric ? "canon(q);" : "";
     const number = parents ? `const f=b[q+${words}];x[a+${words}]=f<0?~(~f<<bits|own):f<<bits|own;` : "";
     return [
-      `const owners=new Uint8Array(H.length),one=new Int32Array(${sent}),filled=new Int32Array(${MOST_PARTS});` +
+      `const owners=new Uint8Array(H.length),one=new Int32Array(${size}),filled=new Int32Array(${MOST_PARTS});` +
         "let parts=1,own=0,bits=0,low=0,outs=[],SS=[],TT=[];",
       "function divide(x){parts=x.parts;own=x.own;bits=x.bits;low=(1<<bits)-1;outs=x.outboxes;}",
       "function see(list){SS=list.map((x)=>x.states);TT=list.map((x)=>x.table);}",
-      "function route(n){const b=B;" +
-        `for(let q=0;q<n;q+=${stride}){${canonical}${this.hash}const o=${part},x=outs[o],a=filled[o];` +
-        `${this.copy("x", "a")}${number}x[a+${hash}]=h;filled[o]=a+${sent};}}`,
+      `const sent=new Int32Array(${SENT * (words + 1)});for(let i=0;i<${SENT};i++)sent[i*${words + 1}+${words}]=~i;`,
+      "function route(n){const b=B,c=sent,d=D,s=S,m=T.length-1;" +
+        `for(let q=0;q<n;q+=${stride}){${canonical}${this.hash}const o=${part};` +
+        `if(o===own){const e=d[h&${RECENT - 1}];` +
+        `if(e!==0&&((e^h)&~m)===0){const a=${this.place};if(${this.equal("s", "a")})continue;}}` +
+        `else{const a=(h&${SENT - 1})*${words + 1};if(c[a+${words}]===h&&${this.equal("c", "a")})continue;` +
+        `${this.copy("c", "a")}c[a+${words}]=h;}const x=outs[o],a=filled[o];` +
+        `${this.copy("x", "a")}${number}x[a+${hash}]=h;filled[o]=a+${size};}}`,
       "function absorb(b,length){const d=D,t=T,s=S,m=t.length-1;let x=count;for(let from=0;from<length;){" +
-        `const to=min(length,from+${BURST * sent});let z=0,w=0;` +
-        `for(let q=from;q<to;q+=${sent}){const h=b[q+${hash}],e=d[h&${RECENT - 1}];` +
+        `const to=min(length,from+${BURST * size});let z=0,w=0;` +
+        `for(let q=from;q<to;q+=${size}){const h=b[q+${hash}],e=d[h&${RECENT - 1}];` +
         `if(e!==0&&((e^h)&~m)===0){const a=${this.place};if(${this.equal("s", "a")})continue;}H[z]=h;O[z++]=q;}` +
         "for(let y=0;y<z;y++)w|=t[H[y]&m];touched=w;" +
         `for(let y=0;y<z;y++){const q=O[y],h=H[y];${this.walk}` +
         `if(e===0){const a=x*${words};${this.copy("s", "a")}${parents ? `P[x]=b[q+${words}];` : ""}` +
         `x++;e=t[j]=x|h&~m;}d[h&${RECENT - 1}]=e;}from=to;}count=x;}`,
       `function partOf(b,q){${this.hash}${this.copy("one", "0")}one[${hash}]=h;return ${part};}`,
-      `function adopt(parent){${parents ? `one[${words}]=parent;` : ""}absorb(one,${sent});}`,
+      `function adopt(parent){${parents ? `one[${words}]=parent;` : ""}absorb(one,${size});}`,
       "function lookup(n){const b=B;let k=0,w=0;" +
         `for(let q=0;q<n;q+=${stride},k++){${this.#numbered}${this.hash}H[k]=h;const o=${part},t=TT[o];owners[k]=o;` +
         "w|=t[h&t.length-1];}touched=w;" +
