@@ -282,4 +282,10 @@ export const expected: readonly Expected[] = [
     ["starvation"],
     "the completion that interrupts dm_suspend() inside io_lock waits for io_lock",
   ),
+  vacuous(
+    ["before", ...as_posted],
+    ["suspend-suspended"],
+    suspendEnds(),
+    "no run goes on: the second suspend always drops the bdev that dm_resume() then drops again, and that ends in the NULL dereference",
+  ),
 ];

@@ -191,16 +191,23 @@ function certificates(checked: readonly Checked[], context: ReportContext): stri
   return [`certificates: for ${count}, below ${context.proofs}; another solver checks one by`, `  ${file}`];
 }
 
-/** What was not reduced although it could be made smaller, each reason once, with the number of verdicts. */
+/** What was not reduced although it could be made smaller: each reason once for a protocol, with the number of verdicts. */
 function reductionsOff(checked: readonly Checked[]): string[] {
-  const verdicts = new Map<string, number>();
+  const found = new Map<string, { scenarios: Set<string>; verdicts: number }>();
   for (const { result } of checked) {
     for (const { reduction, reason } of result.reductionsOff ?? []) {
-      const text = `${reduction} off in ${result.protocol} ${result.scenario}: ${reason}`;
-      verdicts.set(text, (verdicts.get(text) ?? 0) + 1);
+      const key = JSON.stringify([reduction, result.protocol, reason]);
+      const entry = found.get(key) ?? { scenarios: new Set(), verdicts: 0 };
+      entry.scenarios.add(result.scenario);
+      found.set(key, { ...entry, verdicts: entry.verdicts + 1 });
     }
   }
-  return [...verdicts].flatMap(([text, n]) => wrap(`${text} (${n} verdict${n === 1 ? "" : "s"})`, 100, "  "));
+  return [...found].flatMap(([key, { scenarios, verdicts }]) => {
+    const [reduction, protocol, reason] = JSON.parse(key) as [string, string, string];
+    const [first] = scenarios;
+    const where = scenarios.size === 1 ? `${protocol} ${first}` : `${scenarios.size} scenarios of ${protocol}`;
+    return wrap(`${reduction} off in ${where}: ${reason} (${verdicts} verdict${verdicts === 1 ? "" : "s"})`, 100, "  ");
+  });
 }
 
 /** What other engines say about the verdicts: with how many each agrees, and where there was nothing to compare. */
