@@ -6,9 +6,10 @@
  * stays open (the usual case) that is all. Otherwise the states reachable from the open ones, as far as they are open
  * themselves, are made into a small graph of their own, on which the least fixed point is computed with a worklist.
  */
+
+import { IntList } from "../int-list.ts";
 import type { Clock } from "./clock.ts";
 import type { MaskArray, Search } from "./codegen.ts";
-import { IntList } from "./int-list.ts";
 import type { Store } from "./store.ts";
 import type { Permutations } from "./symmetry.ts";
 

@@ -6,6 +6,7 @@
  * would have found them is worked out.
  */
 
+import { IntList } from "../int-list.ts";
 import type { StateValues } from "../state-values.ts";
 import { type Lost, lostStates } from "./backward-reachability.ts";
 import type { Clock } from "./clock.ts";
@@ -13,7 +14,6 @@ import { compile, type Generated, type PartSearch, type Tables } from "./codegen
 import type { Discovery, Path } from "./discovery.ts";
 import { firstFound } from "./first-found.ts";
 import { foundShare, MANY } from "./found-share.ts";
-import { IntList } from "./int-list.ts";
 import { type Layout, unpack } from "./layout.ts";
 import { type Image, type PartPlan, type PartReport, type PartStop, PROGRESS, SIZES, sharedMemory } from "./part.ts";
 import { PartThreadError, PartThreads } from "./part-threads.ts";

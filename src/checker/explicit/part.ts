@@ -10,8 +10,9 @@
  * Owner computes by hash: Stern and Dill, Parallelizing the Murphi verifier, CAV 1997; rounds: bulk-synchronous parallelism,
  * Valiant, CACM 1990.
  */
+
+import { IntList } from "../int-list.ts";
 import { compile, type MaskArray, type PartSearch, type Tables } from "./codegen.ts";
-import { IntList } from "./int-list.ts";
 import { Rendezvous } from "./rendezvous.ts";
 import { Store } from "./store.ts";
 import { type Orbit, Permutations } from "./symmetry.ts";

@@ -14,6 +14,7 @@
  * classes are again strongly connected, since going round often enough undoes every renaming. A thread is never in more
  * than one class, so each class must hold what fairness asks of a thread.
  */
+import { IntList } from "../int-list.ts";
 import type { Automaton } from "./buchi.ts";
 import { type FairGraph, type FairnessConditions, GROUP, isEnabled, isStill } from "./fair-graph.ts";
 
@@ -39,20 +40,6 @@ const PATIENCE = (1 << 16) - 1;
 
 /** Not to be visited (again). Components being judged have smaller marks. */
 const DONE = -1;
-
-/** Growable list of integers. */
-class Ints {
-  data = new Int32Array(1024);
-  length = 0;
-  push(v: number): void {
-    if (this.length === this.data.length) {
-      const larger = new Int32Array(this.length * 2);
-      larger.set(this.data);
-      this.data = larger;
-    }
-    this.data[this.length++] = v;
-  }
-}
 
 /** The components in which a fair accepted run can go on for ever, whether or not one leads there. */
 export function* fairComponents(
@@ -159,9 +146,9 @@ class Components {
     const simple = size === 1 && removed === undefined;
     const mask = enabled.length === 1 ? enabled[0]! : undefined;
     let counter = 0;
-    const stack = new Ints();
+    const stack = new IntList();
     // The path of the depth-first search: nodes, the edges they have come to, low links, and whether they have a self-loop.
-    const path = new Ints();
+    const path = new IntList();
     let position = new Int32Array(1024);
     let low = new Int32Array(1024);
     let loops = new Uint8Array(1024);

@@ -4,6 +4,7 @@
  * The components that hold one are found first (fair-components.ts). Only if there are any is the product of graph and
  * automaton explored, breadth-first, to see which of them are reached, and by what shortest prefix.
  */
+import { IntList } from "../int-list.ts";
 import type { Automaton } from "./buchi.ts";
 import { type FairComponent, fairComponents } from "./fair-components.ts";
 import { type FairGraph, type FairnessConditions, isEnabled, isStill, sourceOf } from "./fair-graph.ts";
@@ -68,20 +69,6 @@ function length(lasso: Lasso): number {
   return lasso.prefix.length + lasso.loop.length;
 }
 
-/** Growable list of integers. */
-class Ints {
-  data = new Int32Array(1024);
-  length = 0;
-  push(v: number): void {
-    if (this.length === this.data.length) {
-      const larger = new Int32Array(this.length * 2);
-      larger.set(this.data);
-      this.data = larger;
-    }
-    this.data[this.length++] = v;
-  }
-}
-
 /** One step within the product. */
 interface Hop {
   readonly from: number;
@@ -99,10 +86,10 @@ class Product {
   /** Product node to the number of its fair component, plus 1. */
   readonly #component: Int32Array;
   readonly #components: readonly FairComponent[];
-  readonly #node = new Ints();
-  readonly #parent = new Ints();
+  readonly #node = new IntList();
+  readonly #parent = new IntList();
   /** The edge taken from the parent, or STUTTER. */
-  readonly #via = new Ints();
+  readonly #via = new IntList();
   readonly #successors: readonly Int32Array[];
 
   constructor(
