@@ -8,10 +8,10 @@
 
 import { firings } from "../../src/checker/evaluate.ts";
 import { check as explicit, explore as search } from "../../src/checker/explicit/check.ts";
-import { orbits, permuteState } from "../../src/checker/explicit/symmetry.ts";
 import { replay } from "../../src/checker/reference/index.ts";
 import { initialState, type StateValues } from "../../src/checker/state-values.ts";
 import { check as symbolic } from "../../src/checker/symbolic/check.ts";
+import { orbits, permuteState } from "../../src/checker/symmetry.ts";
 import type { Exploration } from "../../src/checker/verdict.ts";
 import type { Protocol } from "../../src/index.ts";
 import { lower } from "../../src/spec/lowering/lower.ts";

@@ -10,8 +10,8 @@
 import { IntList } from "../int-list.ts";
 import type { Clock } from "./clock.ts";
 import type { MaskArray, Search } from "./codegen.ts";
+import type { Permutations } from "./permutations.ts";
 import type { Store } from "./store.ts";
-import type { Permutations } from "./symmetry.ts";
 
 export interface Lost {
   readonly state: number;

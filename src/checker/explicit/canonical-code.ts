@@ -7,8 +7,8 @@
  * representatives, which costs states and nothing else.
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
+import type { Orbit } from "../symmetry.ts";
 import { type Field, type Layout, maskOf } from "./layout.ts";
-import type { Orbit } from "./symmetry.ts";
 
 /** A piece of a state that every thread of an orbit has: one field per member. */
 interface Belonging {

@@ -19,10 +19,10 @@ import { type AskedOfRuns, askOfRuns, decideOnRuns, MOST_CONDITIONS, type RunVer
 import { type Layout, layOut, pack } from "./layout.ts";
 import { type ParallelPosition, ParallelSearch, type Tally } from "./parallel-search.ts";
 import type { Image, PartImage, PartPlan } from "./part.ts";
+import { Permutations } from "./permutations.ts";
 import { askedOncePerOrbit, namesOf, type Reductions, reductionsFor } from "./reductions.ts";
 import { scheduleTo, stepOf, transactions, type Way } from "./schedule.ts";
 import { SequentialSearch } from "./sequential-search.ts";
-import { Permutations } from "./symmetry.ts";
 import { FINGERPRINT_BITS, MOST_PARTS } from "./table-code.ts";
 
 /** States between two looks at the clock. */

@@ -9,10 +9,10 @@
  */
 import type { SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
 import { GROUP } from "../liveness/fair-graph.ts";
+import type { Orbit } from "../symmetry.ts";
 import { canonicalCode } from "./canonical-code.ts";
 import { CodeWriter, Outlined, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
-import type { Orbit } from "./symmetry.ts";
 import { BURST, hashCode, RECENT, tableCode } from "./table-code.ts";
 
 /** Threads and goals per mask word. */

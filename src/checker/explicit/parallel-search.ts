@@ -8,6 +8,7 @@
 
 import { IntList } from "../int-list.ts";
 import type { StateValues } from "../state-values.ts";
+import type { Orbit } from "../symmetry.ts";
 import { type Lost, lostStates } from "./backward-reachability.ts";
 import type { Clock } from "./clock.ts";
 import { compile, type Generated, type PartSearch, type Tables } from "./codegen.ts";
@@ -17,7 +18,7 @@ import { foundShare, MANY } from "./found-share.ts";
 import { type Layout, unpack } from "./layout.ts";
 import { type Image, type PartPlan, type PartReport, type PartStop, PROGRESS, SIZES, sharedMemory } from "./part.ts";
 import { PartThreadError, PartThreads } from "./part-threads.ts";
-import type { Orbit, Permutations } from "./symmetry.ts";
+import type { Permutations } from "./permutations.ts";
 
 /** Milliseconds between two looks at the clock. */
 const TICK = 50;

@@ -12,10 +12,11 @@
  */
 
 import { IntList } from "../int-list.ts";
+import type { Orbit } from "../symmetry.ts";
 import { compile, type MaskArray, type PartSearch, type Tables } from "./codegen.ts";
+import { Permutations } from "./permutations.ts";
 import { Rendezvous } from "./rendezvous.ts";
 import { Store } from "./store.ts";
-import { type Orbit, Permutations } from "./symmetry.ts";
 import { elementSize } from "./table-code.ts";
 
 /** Why a part has stopped, which is the same for all. */

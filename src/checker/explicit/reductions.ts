@@ -23,8 +23,8 @@ import type {
   TransitionSystem,
 } from "../../spec/transition-system.ts";
 import { GROUP } from "../liveness/fair-graph.ts";
+import { type Apart, type Orbit, orbits, renamedText } from "../symmetry.ts";
 import type { ReductionOff } from "../verdict.ts";
-import { type Apart, type Orbit, orbits, renamedText } from "./symmetry.ts";
 import { conditionsOfFairness, internalLocations } from "./transactions.ts";
 
 type TemporalCheck = Extract<SysCheck, { c: "temporal" }>;

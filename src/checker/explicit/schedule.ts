@@ -1,10 +1,10 @@
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 import { type Firing, firings } from "../evaluate.ts";
 import type { StateValues } from "../state-values.ts";
+import { permuteState } from "../symmetry.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { type Layout, pack } from "./layout.ts";
-import { permuteState } from "./symmetry.ts";
 
 export function stepOf(firing: Firing, names: readonly number[]): ScheduleStep {
   return { thread: names[firing.thread]!, action: firing.action, ways: firing.ways };

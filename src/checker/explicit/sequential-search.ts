@@ -10,9 +10,9 @@ import type { Discovery, Path } from "./discovery.ts";
 import { foundShare, MANY } from "./found-share.ts";
 import { type Layout, pack, unpack } from "./layout.ts";
 import type { Image } from "./part.ts";
+import type { Permutations } from "./permutations.ts";
 import { transactions } from "./schedule.ts";
 import { Store } from "./store.ts";
-import type { Permutations } from "./symmetry.ts";
 import { FINGERPRINT_BITS } from "./table-code.ts";
 
 export interface SequentialOptions {

@@ -3,11 +3,11 @@
  * by state. docs/reductions.md says what must be the same.
  */
 import type { TransitionSystem } from "../../spec/transition-system.ts";
+import { type Orbit, permuteState } from "../symmetry.ts";
 import type { Exploration, SearchOptions } from "../verdict.ts";
 import { explore, type Inspected, searches } from "./check.ts";
 import { maskOf, pack, unpack } from "./layout.ts";
 import { namesOf } from "./reductions.ts";
-import { type Orbit, permuteState } from "./symmetry.ts";
 
 /** Renamings tried to find a state's representative, where threads tie. */
 const MOST_RENAMINGS = 5040;

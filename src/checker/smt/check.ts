@@ -9,7 +9,7 @@
  * the depth reached and the reason.
  */
 import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
-import { type Orbit, orbits } from "../explicit/symmetry.ts";
+import { type Orbit, orbits } from "../symmetry.ts";
 import type { Enough, Exploration, Outcome, SearchOptions, SmtMethod } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
 import { type Proof, writeCertificate } from "./certificate.ts";
