@@ -283,6 +283,9 @@ export async function checkAll(plan: Plan, options: CheckOptions, events: CheckE
     checked: done.flatMap((outcome): readonly Checked[] => outcome.checked),
     problems: [...plan.problems, ...problems],
     interrupted: interrupted(),
+    unfinished: items.flatMap((item, i) =>
+      outcomes[i] === undefined ? [itemName(item.program, item.deviations)] : [],
+    ),
     seconds: (Date.now() - started) / 1000,
     coverage: done.flatMap((outcome) => (outcome.coverage === null ? [] : [outcome.coverage])),
   };

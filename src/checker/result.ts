@@ -91,6 +91,8 @@ export interface CheckReport {
   readonly checked: readonly Checked[];
   readonly problems: readonly Problem[];
   readonly interrupted: boolean;
+  /** `protocol variant scenario` of each item that an interrupt left without verdicts. */
+  readonly unfinished: readonly string[];
   readonly seconds: number;
 }
 

@@ -40,14 +40,24 @@ export const compare: Command = {
     }
     const run = await runPlan(plan, options);
     const results = run.checked.map((c) => c.result);
-    const comparisons = candidates.map((candidate) => comparisonOf(results, base, candidate));
+    const comparisons = candidates.map((candidate) => {
+      const comparison = comparisonOf(results, base, candidate);
+      if (!run.interrupted) return comparison;
+      // What only one side has, the other may have lost by the interrupt.
+      return { ...comparison, rows: comparison.rows.filter((r) => r.base !== null && r.candidate !== null) };
+    });
     if (args.flag("json")) {
       process.stdout.write(
         `${JSON.stringify({ protocol: model.protocol.id, base, comparisons, problems: run.problems }, null, 2)}\n`,
       );
     } else {
       process.stdout.write(`${comparisons.map((c) => comparisonText(model.protocol.id, c)).join("\n\n")}\n`);
-      if (run.interrupted) process.stdout.write("\nINTERRUPTED: only what had finished is compared\n");
+      const left = run.unfinished.length;
+      if (run.interrupted) {
+        process.stdout.write(
+          `\nINTERRUPTED, ${left} of ${plan.items.length} scenarios not finished: only what both sides had is compared\n`,
+        );
+      }
     }
     for (const problem of run.problems) process.stderr.write(`lockstep: ${problem.where}: ${problem.message}\n`);
     // Whether verdicts are as the model expects is for `check`; here only what got worse counts.

@@ -4,7 +4,7 @@
 import type { Checked, CheckReport, CheckResult } from "../checker/result.ts";
 import { counterexampleText, wrap } from "./counterexample.ts";
 import type { ReportContext, Reporter } from "./reporter.ts";
-import { cellName, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
+import { cellName, groupBy, interruptedSentence, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
 
 /** Counterexamples printed unless all are asked for; the others are in their files. */
 const PRINTED = 5;
@@ -153,20 +153,15 @@ const LISTED = 5;
 function attention(report: CheckReport): string[] {
   const lines: string[] = [];
   const name = (result: CheckResult): string => `${cellName(result, settingsOf(result))}, ${result.property}`;
-  const open = new Map<string, Checked[]>();
   for (const checked of report.checked) {
-    const { result } = checked;
-    if (isWrong(result)) {
-      lines.push(...wrap(`not as expected: ${name(result)}: ${verdictSentence(checked)}`, 100, "    "));
-    } else if (isOpen(result)) {
-      const reason = result.reason ?? "";
-      open.set(reason, [...(open.get(reason) ?? []), checked]);
-    }
+    if (!isWrong(checked.result)) continue;
+    lines.push(...wrap(`not as expected: ${name(checked.result)}: ${verdictSentence(checked)}`, 100, "    "));
   }
-  for (const [reason, group] of open) {
-    const [first] = group;
-    if (group.length > LISTED && first !== undefined) {
-      const text = `not decided: ${group.length} verdicts, the first of ${name(first.result)}: ${reason}`;
+  const open = report.checked.filter(({ result }) => isOpen(result) && !isWrong(result));
+  for (const group of groupBy(open, ({ result }) => result.reason ?? "")) {
+    const { result } = group[0]!;
+    if (group.length > LISTED) {
+      const text = `not decided: ${group.length} verdicts, the first of ${name(result)}: ${result.reason ?? ""}`;
       lines.push(...wrap(text, 100, "    "));
       continue;
     }
@@ -174,6 +169,7 @@ function attention(report: CheckReport): string[] {
       lines.push(...wrap(`not decided: ${name(checked.result)}: ${verdictSentence(checked)}`, 100, "    "));
     }
   }
+  if (report.interrupted) lines.push(...wrap(interruptedSentence(report), 100, "    "));
   for (const problem of report.problems) {
     const what = { internal: "INTERNAL ERROR", model: "model error", checkpoint: "no search" }[problem.kind];
     lines.push(`${what}: ${problem.where}: ${problem.message}`);
@@ -267,12 +263,18 @@ function summary(report: CheckReport, context: ReportContext): string {
   const failures: string[] = [];
   if (wrong > 0) failures.push(`${wrong} not as expected`);
   if (report.problems.length > 0) failures.push(`${report.problems.length} not checked because of errors`);
-  const open = results.some((r) => isOpen(r));
+  const open = report.unfinished.length > 0 || results.some((r) => isOpen(r));
   let judgement = paint("everything as expected", GREEN, context);
   if (failures.length > 0) judgement = paint(failures.join(", "), RED, context);
   else if (open) judgement = paint("nothing wrong, but not everything was decided", YELLOW, context);
   else if (results.length === 0) judgement = "nothing to do";
-  const interrupted = report.interrupted ? "INTERRUPTED; what had finished: " : "";
+  const seconds = `${report.seconds.toFixed(1)} s`;
+  if (results.length === 0 && report.interrupted) {
+    return `INTERRUPTED before anything was decided${failures.length > 0 ? `; ${judgement}` : ""}. ${seconds}.`;
+  }
+  const { length } = report.unfinished;
+  const left = `, ${length === 1 ? "1 scenario" : `${length} scenarios`} not finished. What had finished`;
+  const interrupted = report.interrupted ? `INTERRUPTED${length === 0 ? "" : left}: ` : "";
   const memory = results.length > 0 ? " Sequential consistency throughout." : "";
-  return `${interrupted}${verdicts}: ${parts.join(", ")}; ${judgement}. ${report.seconds.toFixed(1)} s.${memory}`;
+  return `${interrupted}${verdicts}: ${parts.join(", ")}; ${judgement}. ${seconds}.${memory}`;
 }

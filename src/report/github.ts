@@ -1,5 +1,5 @@
 import type { Reporter } from "./reporter.ts";
-import { cellName, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
+import { cellName, interruptedSentence, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
 
 /** Workflow commands that GitHub Actions turns into annotations at the property's line in the model. */
 export const githubReporter: Reporter = (report) => {
@@ -14,7 +14,7 @@ export const githubReporter: Reporter = (report) => {
   }
   for (const problem of report.problems)
     lines.push(`::error title=${property(problem.where)}::${data(problem.message)}`);
-  if (report.interrupted) lines.push("::warning title=lockstep::interrupted: only what had finished is reported");
+  if (report.interrupted) lines.push(`::warning title=lockstep::${data(interruptedSentence(report))}`);
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
 };
 

@@ -48,14 +48,35 @@ export function isWrong(result: CheckResult): boolean {
   return result.finding?.kind === "model-error" || (!result.asExpected && result.verdict !== "inconclusive");
 }
 
+/** What an interrupt left undecided, and what becomes of it. */
+export function interruptedSentence({ checked, unfinished }: CheckReport): string {
+  const [first, second, third, ...more] = unfinished;
+  // What was kept on disk has a reason that names the file.
+  if (first === undefined) {
+    const open = checked.filter((c) => isOpen(c.result)).length;
+    if (open === 0) return "interrupted when all was decided";
+    return `interrupted: ${open === 1 ? "1 verdict is" : `${open} verdicts are`} open, of a search that was not finished`;
+  }
+  const names = [first, second, third].filter((name) => name !== undefined).join("; ");
+  const which = `${names}${more.length > 0 ? `; and ${more.length} more` : ""}`;
+  return (
+    `interrupted: no verdict for ${which}. Nothing is kept of an unfinished search: the next run begins it anew. ` +
+    "One that takes long can be kept with --checkpoint FILE, and gone on with by --resume FILE"
+  );
+}
+
 /** Results in groups of equal protocol, variant, scenario and settings, in their order. */
 export function groupByCell(report: CheckReport): Checked[][] {
+  return groupBy(report.checked, ({ result }) => cellName(result, settingsOf(result)));
+}
+
+/** Those with equal keys together, groups in the order of their first member. */
+export function groupBy(checked: readonly Checked[], keyOf: (checked: Checked) => string): Checked[][] {
   const groups = new Map<string, Checked[]>();
-  for (const checked of report.checked) {
-    const key = cellName(checked.result, settingsOf(checked.result));
-    const group = groups.get(key) ?? [];
-    group.push(checked);
-    groups.set(key, group);
+  for (const one of checked) {
+    const group = groups.get(keyOf(one));
+    if (group === undefined) groups.set(keyOf(one), [one]);
+    else group.push(one);
   }
   return [...groups.values()];
 }

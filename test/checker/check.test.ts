@@ -24,7 +24,7 @@ const select = (part: Partial<Selection>): Selection => ({ ...EVERYTHING, ...par
 
 test("verdicts, expectations and counterexamples of a whole protocol, in order", async () => {
   const run = await checkAll(planItems([MODEL], EVERYTHING), OPTIONS);
-  expect(run.problems).toEqual([]);
+  expect(run).toMatchObject({ problems: [], interrupted: false, unfinished: [] });
   const rows = run.checked.map(
     ({ result: r }) => `${r.variant} ${r.scenario} ${r.property}: ${r.verdict} ${r.asExpected}`,
   );
@@ -101,6 +101,7 @@ test("an interrupted run reports what had finished", async () => {
   });
   expect(run.interrupted).toBe(true);
   expect(run.checked.map((c) => c.result.scenario)).toEqual(Array(5).fill("one-each"));
+  expect(run.unfinished).toEqual(["abba crossed forward-only", "abba ordered one-each"]);
   expect(exitStatus(run)).toBe(130);
 });
 

@@ -45,7 +45,7 @@ const replaced = (property: string, change: (o: Outcome) => Outcome) => (e: Expl
 });
 
 function status(outcome: ItemOutcome): number {
-  return exitStatus({ ...outcome, interrupted: false, seconds: 0 });
+  return exitStatus({ ...outcome, interrupted: false, unfinished: [], seconds: 0 });
 }
 
 test("four engines agree, and the result says what each of them found", async () => {

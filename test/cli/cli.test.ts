@@ -362,7 +362,7 @@ export default protocol("long", {
   await new Promise((resolve) => setTimeout(resolve, 2000));
   child.kill("SIGINT");
   expect(await ended).toBe(130);
-  expect(JSON.parse(stdout)).toMatchObject({ interrupted: true });
+  expect(JSON.parse(stdout)).toMatchObject({ interrupted: true, unfinished: ["long v s"], results: [] });
 }, 30_000);
 
 test("progress names what runs and how far it is", () => {

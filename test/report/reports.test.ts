@@ -94,6 +94,7 @@ const REPORT: CheckReport = {
     { kind: "model", where: "models/odd.ts", message: 'models/odd.ts:3:1: Unexpected "}" & <more>\nsecond line' },
   ],
   interrupted: false,
+  unfinished: [],
   seconds: 1.25,
 };
 
@@ -140,6 +141,29 @@ test("many results left open for one reason are told once, with their number", (
   expect(text).toContain("not decided: example broken two-tasks (udev=1 msleep=any), deadlock: inconclusive: other");
 });
 
+describe("an interrupted run", () => {
+  const interrupted = { ...REPORT, problems: [], interrupted: true };
+  const names = ["a", "b", "c", "d", "e"].map((scenario) => `example broken ${scenario}`);
+
+  test("with nothing decided", () => {
+    const report = { ...interrupted, checked: [], unfinished: names.slice(0, 1) };
+    expect(REPORTERS.default!(report, CONTEXT)).toMatchSnapshot();
+    expect(REPORTERS.github!(report, CONTEXT)).toMatchSnapshot();
+  });
+
+  test("with some things decided", () => {
+    const report = { ...interrupted, checked: [checked({})], unfinished: names };
+    expect(REPORTERS.default!(report, CONTEXT)).toMatchSnapshot();
+    expect(JSON.parse(REPORTERS.json!(report, CONTEXT))).toMatchObject({ interrupted: true, unfinished: names });
+  });
+
+  test("with its search kept on disk", () => {
+    const reason = "interrupted: 7 states found, 5 explored, depth 2; go on with --resume long.checkpoint";
+    const open = checked({ verdict: "inconclusive", reason, asExpected: false, complete: false });
+    expect(REPORTERS.default!({ ...interrupted, checked: [open], unfinished: [] }, CONTEXT)).toMatchSnapshot();
+  });
+});
+
 describe("json", () => {
   const schema = JSON.parse(readFileSync("schema/check.schema.json", "utf8"));
   const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: true }).compile(
@@ -149,6 +173,8 @@ describe("json", () => {
 
   test("fits its schema", () => {
     validate(parse(REPORT));
+    expect(validate.errors).toBeNull();
+    validate(parse({ ...REPORT, interrupted: true, unfinished: ["example broken two-tasks"] }));
     expect(validate.errors).toBeNull();
   });
 
