@@ -1,6 +1,7 @@
 /**
  * The report for people: a table that is taken in at a glance, then what needs attention, then counterexamples.
  */
+import { ONLY_CUT_EDGES } from "../checker/expectation.ts";
 import type { Checked, CheckReport, CheckResult } from "../checker/result.ts";
 import { counterexampleText, wrap } from "./counterexample.ts";
 import type { ReportContext, Reporter } from "./reporter.ts";
@@ -25,6 +26,8 @@ export const defaultReporter: Reporter = (report, context) => {
     );
   }
   if (report.checked.length > 0) sections.push(legend(report.checked));
+  const rescued = onlyCutEdges(report.checked);
+  if (rescued.length > 0) sections.push(rescued.join("\n"));
   const notes = attention(report);
   if (notes.length > 0) sections.push(notes.join("\n"));
   const unreduced = reductionsOff(report.checked);
@@ -144,6 +147,19 @@ function legend(checked: readonly Checked[]): string {
     else lines.push(entry);
   }
   return lines.join("\n");
+}
+
+/** Why what the model expects to be inconclusive is: each of its reasons once, with the verdicts it is given for. */
+function onlyCutEdges(checked: readonly Checked[]): string[] {
+  const expected = checked.filter(({ result }) => result.verdict === "inconclusive" && !isOpen(result));
+  const groups = groupBy(expected, ({ result, expectation }) => `${result.protocol} ${expectation ?? ""}`);
+  const lines = groups.flatMap((group) => {
+    const { result, expectation } = group[0]!;
+    const more = group.length === 1 ? "" : ` and ${group.length - 1} more`;
+    const name = `${result.protocol} ${result.variant} ${result.scenario}, ${result.property}${more}`;
+    return wrap(`${name}: ${expectation ?? ""}`, 98, "  ").map((line) => `  ${line}`);
+  });
+  return lines.length === 0 ? [] : [`inconclusive, as expected: ${ONLY_CUT_EDGES}`, ...lines];
 }
 
 /** Results left open for one and the same reason that are listed one by one; of more only the number is told. */

@@ -141,6 +141,21 @@ test("many results left open for one reason are told once, with their number", (
   expect(text).toContain("not decided: example broken two-tasks (udev=1 msleep=any), deadlock: inconclusive: other");
 });
 
+test("why an expected verdict is inconclusive is told once for each reason the model gives", () => {
+  const part: Partial<CheckResult> = {
+    verdict: "inconclusive",
+    expected: "inconclusive",
+    reason: "only cut edges could rescue: 2 edges end in bug-on (t1 waits)",
+  };
+  const held = { expectation: "the close holds bd_mutex when it comes to the unlock that only ends in an error" };
+  const rows = [
+    ...["a", "b", "c"].map((scenario) => checked({ ...part, scenario }, held)),
+    checked({ ...part, property: "no-ebusy" }, { expectation: "another" }),
+    checked({ property: "memory-safety" }),
+  ];
+  expect(REPORTERS.default!({ ...REPORT, checked: rows, problems: [] }, CONTEXT)).toMatchSnapshot();
+});
+
 describe("an interrupted run", () => {
   const interrupted = { ...REPORT, problems: [], interrupted: true };
   const names = ["a", "b", "c", "d", "e"].map((scenario) => `example broken ${scenario}`);
