@@ -112,6 +112,26 @@ function expectReplays(program: Program, found: Exploration): void {
   }
 }
 
+describe("8 openers, which nobody enumerates", () => {
+  test.each([
+    ["wilson-2015", 296_869_880, ["ebusy-recoverable: holds", "retry-ends: holds"]],
+    ["lei-2015-return", 323_817_885, ["ebusy-recoverable: holds", "retry-ends: holds"]],
+  ])(
+    "loop-partscan %s set-status-vs-open, with endless retries",
+    async (variant, states, verdicts) => {
+      const protocol = await load("loop-partscan");
+      const [scenario, sizes] = ["set-status-vs-open", { openers: 8 }];
+      const switches = protocol.settings(variant, scenario).find((s) => s.retry === "endless")!;
+      const program = protocol.record({ variant, scenario, sizes, switches })!;
+      const properties = program.properties.filter((p) => !p.implied).map((p) => p.id);
+      const found = symbolic(lower(program), { ...OPTIONS, properties });
+      expect(found.states).toBe(states);
+      expect(found.outcomes.map((o) => `${o.property}: ${o.verdict}`)).toEqual(verdicts);
+    },
+    60_000,
+  );
+});
+
 describe("orbits add up", () => {
   test.each([
     ["loop-partscan", "v4.0", "set-status-vs-open", { openers: 2 }],

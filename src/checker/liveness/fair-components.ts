@@ -50,7 +50,8 @@ export function* fairComponents(
   for (const part of acceptingParts(automaton)) yield* new Components(graph, automaton, part, fairness).all();
 }
 
-function acceptingParts(automaton: Automaton): Part[] {
+/** The parts in one of which every accepted run settles. */
+export function acceptingParts(automaton: Automaton): Part[] {
   const { nodes, sets } = automaton;
   // Warshall's closure: automata are small.
   const reaches = nodes.map((n) => nodes.map((_, q) => n.successors.includes(q)));

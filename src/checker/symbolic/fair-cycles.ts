@@ -7,15 +7,21 @@
  * fairness, states that enable a condition and cannot come to where it is served are taken out too (Kesten, Pnueli and
  * Raviv 1998): what is left then holds a fair cycle exactly if it is not empty, and everything left leads to one.
  *
+ * Since a run settles in one component, only edges that may lie on a cycle count here (`recurring-edges.ts`), and only
+ * automaton nodes of one strongly connected part that holds all acceptance sets. The first is what makes it cheap: a
+ * thread that goes its way once moves in no cycle, so that fairness demands of it without any search that it has ended
+ * or is blocked, and all its interleavings are gone.
+ *
  * A lasso is put together as in Clarke, Grumberg, McMillan and Zhao 1995: from a state of the fixed point to each thing
  * that must recur, by a shortest way, and back; where there is no way back, it starts again from where it has come to,
  * which is in a component nearer to the end.
  */
 import type { SysExpr, SysFairness } from "../../spec/transition-system.ts";
 import type { Automaton } from "../liveness/buchi.ts";
+import { acceptingParts } from "../liveness/fair-components.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import { EMPTY, type Root } from "./list-decision-diagram.ts";
-import type { Moves, ReachableStates } from "./reachable-states.ts";
+import type { Moves, ReachableStates, Walk } from "./reachable-states.ts";
 
 /** Predicates and acceptance sets are bits of a word. */
 const MOST_BITS = 30;
@@ -157,13 +163,17 @@ export class FairCycles {
 
   /** Whether some fair run from the initial state is accepted. */
   exists(): boolean {
-    const fair = this.#hull();
-    const leading = fair.copy();
-    this.#close(leading, this.#readable);
-    this.#fair = fair;
-    const found = this.#starts().some((start) => leading.has(start));
-    leading.release();
-    return found;
+    for (const part of acceptingParts(this.#automaton)) {
+      const fair = this.#hull(part.nodes);
+      const leading = fair.copy();
+      this.#close(leading, this.#readable, this.#reached.any);
+      const found = this.#starts().some((start) => leading.has(start));
+      leading.release();
+      this.#fair = fair;
+      if (found) return true;
+      fair.release();
+    }
+    return false;
   }
 
   /** A fair accepted run, of which `exists` has said that there is one; its prefix is a shortest one. */
@@ -173,7 +183,7 @@ export class FairCycles {
     const prefix: Hop[] = [];
     let at = starts.find((start) => fair.has(start));
     if (at === undefined) {
-      prefix.push(...this.#way(starts, this.#readable, fair));
+      prefix.push(...this.#way(starts, this.#readable, fair, this.#reached.any));
       at = prefix.at(-1)!.to;
     }
     for (;;) {
@@ -204,7 +214,7 @@ export class FairCycles {
           continue;
         }
       }
-      if (!goal.has(at())) hops.push(...this.#way([at()], fair, goal));
+      if (!goal.has(at())) hops.push(...this.#way([at()], fair, goal, this.#reached.recurring));
       goal.release();
       if (!condition.isMetAt(at()) && !this.#isMet(condition, anchor, hops)) {
         hops.push(this.#hop(at(), fair, leading, condition.threads));
@@ -213,7 +223,7 @@ export class FairCycles {
     if (hops.length === 0) hops.push(this.#hop(anchor, fair, leading));
     if (leading.has(at()) && !same(at(), anchor)) {
       const home = this.#singleton(anchor);
-      hops.push(...this.#way([at()], fair, home));
+      hops.push(...this.#way([at()], fair, home, this.#reached.recurring));
       home.release();
     }
     leading.release();
@@ -248,7 +258,7 @@ export class FairCycles {
   }
 
   /** A shortest way of one step or more inside a set, that all but its first state belong to, into `target`. */
-  #way(starts: readonly ProductState[], within: ProductSet, target: ProductSet): Hop[] {
+  #way(starts: readonly ProductState[], within: ProductSet, target: ProductSet, along: Walk): Hop[] {
     const reached = this.#reached;
     const { store } = reached;
     const first = this.#empty();
@@ -263,7 +273,7 @@ export class FairCycles {
       const ring = this.#empty();
       for (const q of this.#nodes) {
         if (last.at(q) === EMPTY) continue;
-        const after = store.union(reached.after(last.at(q)), store.intersect(last.at(q), this.#still));
+        const after = store.union(reached.after(last.at(q), along), store.intersect(last.at(q), this.#still));
         for (const p of this.#automaton.nodes[q]!.successors) ring.put(p, store.union(ring.at(p), after));
       }
       for (const q of this.#nodes) {
@@ -280,7 +290,7 @@ export class FairCycles {
       const before = this.#nodes.map((q) => {
         if (!this.#automaton.nodes[q]!.successors.includes(to.node)) return EMPTY;
         const ring = rings[d]!.at(q);
-        return store.union(reached.before(ring, one), store.intersect(store.intersect(ring, this.#still), one));
+        return store.union(reached.before(ring, one, along), store.intersect(store.intersect(ring, this.#still), one));
       });
       const from = this.#some(before)!;
       hops.push({ from, to, step: this.#stepBetween(from, to) });
@@ -298,10 +308,10 @@ export class FairCycles {
     return { thread: found.thread, action: found.action, ways: found.ways };
   }
 
-  /** What is left when nothing more can be taken out. */
-  #hull(): ProductSet {
+  /** What is left of what can be read at these nodes when nothing more can be taken out. */
+  #hull(nodes: readonly number[]): ProductSet {
     const { store } = this.#reached;
-    const fair = this.#readable.copy();
+    const fair = this.#each((q) => (nodes.includes(q) ? this.#readable.at(q) : EMPTY));
     for (;;) {
       const before = fair.copy();
       this.#prune(fair);
@@ -330,7 +340,7 @@ export class FairCycles {
       for (const q of this.#nodes) {
         const within = set.at(q);
         if (within === EMPTY) continue;
-        const kept = this.#before(within, this.#next(set, q));
+        const kept = this.#before(within, this.#next(set, q), reached.recurring);
         if (kept === within) continue;
         set.put(q, kept);
         changed = true;
@@ -339,7 +349,7 @@ export class FairCycles {
   }
 
   /** Adds to `set`, a part of `within`, all from which it is reachable inside that. */
-  #close(set: ProductSet, within: ProductSet): void {
+  #close(set: ProductSet, within: ProductSet, along: Walk = this.#reached.recurring): void {
     const reached = this.#reached;
     const { store } = reached;
     // Successors mostly have larger numbers.
@@ -349,8 +359,9 @@ export class FairCycles {
       for (const q of order) {
         if (within.at(q) === EMPTY) continue;
         reached.collectIfFull();
-        let grown = store.union(set.at(q), this.#before(within.at(q), this.#next(set, q)));
-        if (this.#automaton.nodes[q]!.successors.includes(q)) grown = reached.canReachInside(within.at(q), grown);
+        let grown = store.union(set.at(q), this.#before(within.at(q), this.#next(set, q), along));
+        if (this.#automaton.nodes[q]!.successors.includes(q))
+          grown = reached.canReachInside(within.at(q), grown, along);
         if (grown === set.at(q)) continue;
         set.put(q, grown);
         changed = true;
@@ -359,10 +370,10 @@ export class FairCycles {
   }
 
   /** The states of `within` that a step, or nobody's step where none is owed, leads into `target`. */
-  #before(within: number, target: number): number {
+  #before(within: number, target: number, along: Walk): number {
     const { store } = this.#reached;
     const resting = store.intersect(store.intersect(within, this.#still), target);
-    return store.union(this.#reached.before(within, target), resting);
+    return store.union(this.#reached.before(within, target, along), resting);
   }
 
   /** The states of a set read at some successor of node q. */
@@ -386,7 +397,7 @@ export class FairCycles {
       });
     }
     const stepping = (threads: readonly number[], from: (states: number) => number) => {
-      const moves: Moves = reached.movesOf(threads);
+      const moves: Moves = reached.recurringMovesOf(threads);
       return (within: ProductSet, q: number) => reached.before(from(within.at(q)), this.#next(within, q), moves);
     };
     for (const thread of fairness.weak) {

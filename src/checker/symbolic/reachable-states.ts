@@ -11,6 +11,7 @@ import { initialState } from "../state-values.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import { type Edge, LearnedEdges } from "./learned-edges.ts";
 import { EMPTY, ListDecisionDiagrams, type Root, type StoreBudget } from "./list-decision-diagram.ts";
+import { recurringEdges } from "./recurring-edges.ts";
 import { type RelationId, Relations } from "./relation.ts";
 import { RelationalProduct } from "./relational-product.ts";
 import { type Inverse, Saturation } from "./saturation.ts";
@@ -34,6 +35,11 @@ export interface Moves {
   readonly idle: readonly RelationId[];
 }
 
+/** Moves with what is needed to go back along them any number of times. */
+export interface Walk extends Moves {
+  readonly inverse: Inverse;
+}
+
 export class ReachableStates {
   readonly vector: StateVector;
   readonly terms: Terms;
@@ -49,11 +55,8 @@ export class ReachableStates {
   readonly #saturation: Saturation;
   readonly #mayIdle: boolean;
   /** Set by `explore`, when all edges are known. */
-  #moves: readonly RelationId[] = [];
-  #idleMoves: readonly RelationId[] = [];
-  #liveMoves: readonly RelationId[] = [];
-  #liveIdleMoves: readonly RelationId[] = [];
-  #backward: ReturnType<Saturation["inverses"]> | undefined;
+  #walks: { readonly any: Walk; readonly live: Walk; recurring?: Walk } | undefined;
+  #recurringEdges: readonly Edge[] | undefined;
   /** Sizes of sets by node id: of use until the next collection. */
   readonly #sizes = new Map<number, bigint>();
   #sizesAt = 0;
@@ -96,12 +99,42 @@ export class ReachableStates {
     }
     this.all = all.node;
     this.quiet = quiet.node;
-    const moves = this.edges.filter((e) => !e.error);
-    this.#moves = this.#paths(moves.filter(isBusy));
-    this.#idleMoves = this.#paths(moves.filter(isIdle));
-    this.#liveIdleMoves = this.#paths(moves.filter((e) => isIdle(e) && isLive(e)));
-    this.#liveMoves = this.#paths(moves.filter((e) => isBusy(e) && isLive(e)));
-    this.#backward = this.#saturation.inverses(this.#moves, this.#liveMoves);
+    const any = this.#walk(this.edges);
+    this.#walks = { any, live: this.#walk(this.edges.filter(isLive), any) };
+  }
+
+  #walk(edges: readonly Edge[], ...like: readonly Walk[]): Walk {
+    const moves = this.#movesAlong(edges);
+    // What has been computed for the same relations is of use again.
+    const known = like.find(({ busy }) => busy.join() === moves.busy.join());
+    return { ...moves, inverse: known?.inverse ?? this.#saturation.inverse(moves.busy) };
+  }
+
+  #movesAlong(edges: readonly Edge[]): Moves {
+    const moves = edges.filter((e) => !e.error);
+    return { busy: this.#paths(moves.filter(isBusy)), idle: this.#paths(moves.filter(isIdle)) };
+  }
+
+  /** All edges, optional ones too, error edges left out. */
+  get any(): Walk {
+    return this.#walks!.any;
+  }
+
+  /** All but the optional ones. */
+  get live(): Walk {
+    return this.#walks!.live;
+  }
+
+  /** Those that may lie on a cycle; all that do are among them. */
+  get recurring(): Walk {
+    const walks = this.#walks!;
+    walks.recurring ??= this.#walk(this.recurringEdges, walks.any, walks.live);
+    return walks.recurring;
+  }
+
+  get recurringEdges(): readonly Edge[] {
+    this.#recurringEdges ??= recurringEdges(this.vector.system, this.edges);
+    return this.#recurringEdges;
   }
 
   #paths(edges: readonly Edge[]): RelationId[] {
@@ -175,7 +208,7 @@ export class ReachableStates {
 
   /** The reachable states from which one of `target` is reachable over live edges (itself included). */
   canReach(target: number): number {
-    return this.#closeBackward(target, this.all, this.quiet, this.#backward!.live, this.#liveIdleMoves);
+    return this.#closeBackward(target, this.all, this.quiet, this.live);
   }
 
   /** The states of `within` from which `target` is reachable over live edges, all but the last inside `within`. */
@@ -183,57 +216,45 @@ export class ReachableStates {
     const { store } = this;
     const inside = store.hold(within);
     const quiet = store.hold(store.intersect(within, this.quiet));
-    const last = store.union(
-      this.#product.preimage(within, target, this.#liveMoves),
-      this.#product.preimage(quiet.node, target, this.#liveIdleMoves),
-    );
-    const found = this.#closeBackward(last, within, quiet.node, this.#backward!.live, this.#liveIdleMoves);
+    const last = this.before(within, target, this.live);
+    const found = this.#closeBackward(last, within, quiet.node, this.live);
     store.release(inside);
     store.release(quiet);
     return found;
   }
 
-  /** The states of `within` from which its subset `target` is reachable inside it, over optional edges too. */
-  canReachInside(within: number, target: number): number {
+  /** The states of `within` from which its subset `target` is reachable inside it. */
+  canReachInside(within: number, target: number, along: Walk): number {
     const { store } = this;
     const inside = store.hold(within);
     const quiet = store.hold(store.intersect(within, this.quiet));
-    const found = this.#closeBackward(target, within, quiet.node, this.#backward!.any, this.#idleMoves);
+    const found = this.#closeBackward(target, within, quiet.node, along);
     store.release(inside);
     store.release(quiet);
     return found;
   }
 
-  /** The edges of these threads, optional ones too, error edges left out. */
-  movesOf(threads: readonly number[]): Moves {
-    const own = this.edges.filter((e) => !e.error && threads.includes(e.thread));
-    return {
-      busy: this.#paths(own.filter(isBusy)),
-      idle: this.#paths(own.filter(isIdle)),
-    };
-  }
-
-  /** All edges, optional ones too, error edges left out. */
-  get moves(): Moves {
-    return { busy: this.#moves, idle: this.#idleMoves };
+  /** The edges of these threads that may lie on a cycle. */
+  recurringMovesOf(threads: readonly number[]): Moves {
+    return this.#movesAlong(this.recurringEdges.filter((e) => threads.includes(e.thread)));
   }
 
   /** The states of `within` from which one of these moves leads into `target`. */
-  before(within: number, target: number, moves: Moves = this.moves): number {
+  before(within: number, target: number, along: Moves): number {
     const quiet = this.store.intersect(within, this.quiet);
     return this.store.union(
-      this.#product.preimage(within, target, moves.busy),
-      this.#product.preimage(quiet, target, moves.idle),
+      this.#product.preimage(within, target, along.busy),
+      this.#product.preimage(quiet, target, along.idle),
     );
   }
 
-  /** The states to which an edge leads from one of `set`. */
-  after(set: number): number {
+  /** The states to which one of these moves leads from one of `set`. */
+  after(set: number, along: Moves): number {
     const quiet = this.store.intersect(set, this.quiet);
-    return this.store.union(this.#product.image(set, this.#moves), this.#product.image(quiet, this.#idleMoves));
+    return this.store.union(this.#product.image(set, along.busy), this.#product.image(quiet, along.idle));
   }
 
-  #closeBackward(target: number, within: number, quiet: number, inverse: Inverse, idle: readonly RelationId[]): number {
+  #closeBackward(target: number, within: number, quiet: number, { inverse, idle }: Walk): number {
     const { store } = this;
     let set = target;
     for (;;) {
@@ -262,7 +283,7 @@ export class ReachableStates {
     for (let d = distance - 1; d >= 0; d--) {
       const to = store.vector(path.at(-1)!);
       const ring = this.#rings[d]!;
-      path.push(store.first(this.before(ring, to)));
+      path.push(store.first(this.before(ring, to, this.any)));
     }
     path.reverse();
     const steps = path.slice(1).map((to, i): ScheduleStep => {
@@ -286,7 +307,7 @@ export class ReachableStates {
       this.collectIfFull();
       store.checkTime();
       const last = this.#rings.at(-1)!;
-      const ring = store.minus(this.after(last), seen.node);
+      const ring = store.minus(this.after(last, this.any), seen.node);
       seen.node = store.union(seen.node, ring);
       this.#rings.push(this.keep(ring));
     }

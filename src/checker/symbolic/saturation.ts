@@ -6,7 +6,7 @@
  *
  * `forward` closes a set under a relation. `backward` closes it under the inverse inside a constraint (Zhao and Ciardo
  * 2009): the states of the constraint from which the set can be reached by edges between states of the constraint. It
- * knows two relations, since some questions are about live edges and others about all.
+ * knows three relations, since questions are about all edges, about live ones, or about those that may lie on a cycle.
  *
  * Each level has one frame, since a recursion goes down one level a call; what the frames hold is what a garbage
  * collection in the midst of it must keep.
@@ -29,6 +29,7 @@ export interface Inverse {
 const CODES = [
   { saturate: 10, fire: 11 },
   { saturate: 12, fire: 13 },
+  { saturate: 14, fire: 15 },
 ] as const;
 
 /** A node under construction: its values in ascending order with what is below them. */
@@ -100,6 +101,7 @@ export class Saturation {
   /** The inverse that `backward` has been asked about. */
   #inverse: Inverse | undefined;
   readonly #frames: Frame[];
+  #inverses = 0;
 
   constructor(store: ListDecisionDiagrams, relations: Relations, learned: LearnedEdges) {
     this.#store = store;
@@ -120,19 +122,16 @@ export class Saturation {
   }
 
   /**
-   * The relations that `backward` can be asked about: all edges, and those that count as live.
+   * A relation that `backward` can be asked about, one of three at most.
    *
-   * @param all At most one relation for each level. @param live A part of it.
+   * @param relations At most one for each level.
    */
-  inverses(all: readonly RelationId[], live: readonly RelationId[]): { readonly any: Inverse; readonly live: Inverse } {
-    const byLevel = (list: readonly RelationId[]) => {
-      const out = new Int32Array(this.#levels + 1).fill(-1);
-      for (const r of list) out[this.#relations.level[r]!] = r;
-      return out;
-    };
-    const any = { byLevel: byLevel(all), ...CODES[0] };
-    const same = all.length === live.length && all.every((r, i) => r === live[i]);
-    return { any, live: same ? any : { byLevel: byLevel(live), ...CODES[1] } };
+  inverse(relations: readonly RelationId[]): Inverse {
+    const codes = CODES[this.#inverses++];
+    if (codes === undefined) throw new Error("there are no codes for one more inverse");
+    const byLevel = new Int32Array(this.#levels + 1).fill(-1);
+    for (const r of relations) byLevel[this.#relations.level[r]!] = r;
+    return { byLevel, ...codes };
   }
 
   /** Forgets what was under way when an operation was broken off. */
