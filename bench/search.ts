@@ -1,7 +1,7 @@
 /**
  * One search in a process of its own: `node search.mjs '{"system": …}'` prints what it found and what it cost as JSON.
  */
-import { explore } from "../src/checker/explicit/check.ts";
+import { explore } from "../src/checker/explicit/explore.ts";
 import { check as checkSymbolically } from "../src/checker/symbolic/check.ts";
 import type { Exploration, SearchOptions } from "../src/checker/verdict.ts";
 import type { TransitionSystem } from "../src/spec/transition-system.ts";

@@ -7,7 +7,8 @@
  */
 
 import { firings } from "../../src/checker/evaluate.ts";
-import { check as explicit, explore as search } from "../../src/checker/explicit/check.ts";
+import { check as explicit } from "../../src/checker/explicit/check.ts";
+import { explore as search } from "../../src/checker/explicit/explore.ts";
 import { replay } from "../../src/checker/reference/index.ts";
 import { initialState, type StateValues } from "../../src/checker/state-values.ts";
 import { check as symbolic } from "../../src/checker/symbolic/check.ts";

@@ -2,6 +2,7 @@
  * What a search has found, whoever searched: one thread or several. "First" means: in the order in which a breadth-first
  * search by one thread finds states.
  */
+import type { TransitionSystem } from "../../spec/transition-system.ts";
 import type { StateValues } from "../state-values.ts";
 import type { Lost } from "./backward-reachability.ts";
 
@@ -46,4 +47,14 @@ export interface Discovery {
    * out.
    */
   lost(group: number, asked: number, goals: number): Promise<readonly Lost[] | undefined>;
+}
+
+/** Edges that ended in an error, by its kind. */
+export function cutEdges(system: TransitionSystem, found: Discovery): Record<string, number> {
+  const cut: Record<string, number> = {};
+  system.findings.forEach((finding, f) => {
+    const edges = found.errors(f);
+    if (edges > 0) cut[finding.kind] = (cut[finding.kind] ?? 0) + edges;
+  });
+  return cut;
 }

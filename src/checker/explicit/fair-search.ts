@@ -3,7 +3,7 @@ import type { SysCheck, SysExpr, SysProperty, TransitionSystem } from "../../spe
 import { firings } from "../evaluate.ts";
 import { automaton } from "../liveness/buchi.ts";
 import { fairLasso, hasFairRun, ProductTooLarge } from "../liveness/fair-cycle.ts";
-import { type FairGraph, type FairnessConditions, GROUP, type ReducedEdges, sourceOf } from "../liveness/fair-graph.ts";
+import { type FairGraph, type FairnessConditions, type ReducedEdges, sourceOf } from "../liveness/fair-graph.ts";
 import { questionOf, type RunQuestion, requestedPredicates, vacuousReason } from "../liveness/question.ts";
 import type { Outcome, ScheduleStep } from "../verdict.ts";
 import type { Clock } from "./clock.ts";
@@ -230,9 +230,4 @@ function reducedEdges(kept: KeptGraph): ReducedEdges {
     renaming: (k) => at.renamings[k],
     inside: (k) => at.inside[k] ?? none,
   };
-}
-
-/** Threads of each group, for the tables that hold who can move. */
-export function threadGroups(threads: number): number[] {
-  return Array.from({ length: Math.ceil(threads / GROUP) }, (_, g) => Math.min(GROUP, threads - g * GROUP));
 }

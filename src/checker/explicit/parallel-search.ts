@@ -207,7 +207,7 @@ export class ParallelSearch implements Discovery {
   }
 
   /** The arrays that make up the search, as far as they are used. */
-  get tables() {
+  tables() {
     const { words } = this.#options.layout;
     return this.#parts.flatMap(({ tables, count }) => [
       tables.states.subarray(0, count * words),

@@ -92,9 +92,7 @@ export class Store implements Tables {
   }
 
   #new(bits: number, length: number): CountArray {
-    const bytes = countBytes(bits);
-    const buffer = this.#shared ? new SharedArrayBuffer(length * bytes) : new ArrayBuffer(length * bytes);
-    return bytes === 1 ? new Uint8Array(buffer) : bytes === 2 ? new Uint16Array(buffer) : new Int32Array(buffer);
+    return countArray(bits, length, this.#shared);
   }
 
   #newLinks(states: number): CountArray {
@@ -183,6 +181,13 @@ export class Store implements Tables {
       this.table = new Int32Array(this.#new(32, RESERVED_TABLE).buffer, 0, slots);
     } else this.table = this.#new(32, slots) as Int32Array;
   }
+}
+
+/** An array whose elements have at least so many bits, in memory that other threads can be given or not. */
+export function countArray(bits: number, length: number, shared: boolean): CountArray {
+  const bytes = countBytes(bits);
+  const buffer = shared ? new SharedArrayBuffer(length * bytes) : new ArrayBuffer(length * bytes);
+  return bytes === 1 ? new Uint8Array(buffer) : bytes === 2 ? new Uint16Array(buffer) : new Int32Array(buffer);
 }
 
 function countBytes(bits: number): number {

@@ -5,9 +5,11 @@
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 import { type Orbit, permuteState } from "../symmetry.ts";
 import type { Exploration, SearchOptions } from "../verdict.ts";
-import { explore, type Inspected, searches } from "./check.ts";
+import { explore } from "./explore.ts";
 import { maskOf, pack, unpack } from "./layout.ts";
+import type { Inspected } from "./plan.ts";
 import { namesOf } from "./reductions.ts";
+import { searches } from "./searches.ts";
 
 /** Renamings tried to find a state's representative, where threads tie. */
 const MOST_RENAMINGS = 5040;

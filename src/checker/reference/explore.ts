@@ -3,6 +3,7 @@
  * algorithm there is, so that the answers can be trusted where those of a faster engine are in doubt.
  */
 import type { Check, Program, PropertyDecl, Site } from "../../spec/program.ts";
+import { ONLY_CUT_EDGES } from "../expectation.ts";
 import { vacuousReason } from "../liveness/question.ts";
 import type { Exploration, Finding, Outcome, ScheduleStep, SearchOptions } from "../verdict.ts";
 import { describeDeadlock } from "./deadlock.ts";
@@ -218,7 +219,7 @@ function decideNever(
   return {
     property: property.id,
     verdict: "inconclusive",
-    reason: `only cut edges could rescue: ${cutsByKind(graph)} (${findingOf(node).message})`,
+    reason: `${ONLY_CUT_EDGES}: ${cutsByKind(graph)} (${findingOf(node).message})`,
   };
 }
 

@@ -15,7 +15,8 @@ import {
   set,
   variable,
 } from "../../../bench/loop-system.ts";
-import { check, explore } from "../../../src/checker/explicit/check.ts";
+import { check } from "../../../src/checker/explicit/check.ts";
+import { explore } from "../../../src/checker/explicit/explore.ts";
 import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
 import type { SysLocation, SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";
 import { compareOutcomes, everything } from "./compare-outcomes.ts";

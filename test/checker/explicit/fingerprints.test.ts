@@ -1,7 +1,9 @@
 import { loopSystem, philosophers } from "../../../bench/loop-system.ts";
-import { check, explore, type Plan } from "../../../src/checker/explicit/check.ts";
+import { check } from "../../../src/checker/explicit/check.ts";
 import { generate } from "../../../src/checker/explicit/codegen.ts";
+import { explore } from "../../../src/checker/explicit/explore.ts";
 import { layOut, pack } from "../../../src/checker/explicit/layout.ts";
+import type { Plan } from "../../../src/checker/explicit/plan.ts";
 import { hashCode } from "../../../src/checker/explicit/table-code.ts";
 import { initialState } from "../../../src/checker/state-values.ts";
 import type { SearchOptions } from "../../../src/checker/verdict.ts";

@@ -3,8 +3,10 @@
  * of plain enumeration, schedules are real, and the stored states are those that they should be.
  */
 import { bin, load, loopSystem, num, self, site } from "../../../bench/loop-system.ts";
-import { check, explore, type Inspected } from "../../../src/checker/explicit/check.ts";
+import { check } from "../../../src/checker/explicit/check.ts";
+import { explore } from "../../../src/checker/explicit/explore.ts";
 import { layOut, pack, unpack } from "../../../src/checker/explicit/layout.ts";
+import type { Inspected } from "../../../src/checker/explicit/plan.ts";
 import { reductionsFor } from "../../../src/checker/explicit/reductions.ts";
 import { compareStates, verifyReductions } from "../../../src/checker/explicit/verify-reductions.ts";
 import type { SysExpr, SysProgram, SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";

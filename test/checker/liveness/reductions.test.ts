@@ -1,5 +1,6 @@
 /** Temporal properties with symmetry and transactions: the verdicts are those of the whole graph. */
-import { check, explore } from "../../../src/checker/explicit/check.ts";
+import { check } from "../../../src/checker/explicit/check.ts";
+import { explore } from "../../../src/checker/explicit/explore.ts";
 import { explore as referenceVerdicts, replay } from "../../../src/checker/reference/index.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
 import { randomProgram } from "../../random-program.ts";
