@@ -17,6 +17,7 @@ import {
   fn,
   Goto,
   If,
+  kfree,
   Label,
   local,
   mutex_lock,
@@ -31,7 +32,7 @@ import {
   spin_unlock_irq,
   write,
 } from "lockstep";
-import { blkdev_reread_part } from "./block-layer.ts";
+import { blkdev_reread_part, del_gendisk } from "./block-layer.ts";
 import {
   assign_flags,
   bdev,
@@ -266,5 +267,13 @@ export const v5_0 = [
     Label("out");
     mutex_unlock(loop_ctl_mutex);
     Return(ret.value);
+  }),
+
+  // the disk first: nobody finds it any more when its queue goes
+  replace(loop_remove, ({ lo }) => {
+    del_gendisk();
+    // blk_cleanup_queue()
+    blk_mq_freeze_queue(lo.lo_queue);
+    kfree(lo);
   }),
 ];

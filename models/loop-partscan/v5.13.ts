@@ -20,7 +20,6 @@ import {
   Goto,
   If,
   inc,
-  kfree,
   Label,
   local,
   mutex_lock,
@@ -36,7 +35,7 @@ import {
   spin_unlock_irq,
   write,
 } from "lockstep";
-import { __blkdev_get, get_gendisk } from "./block-dev.ts";
+import { blkdev_get, blkdev_get_partition, get_gendisk } from "./block-dev.ts";
 import { del_gendisk } from "./block-layer.ts";
 import {
   assign_flags,
@@ -45,6 +44,7 @@ import {
   disk,
   loop_ctl_mutex,
   loop_index_idr,
+  part,
   part_shift,
   second,
 } from "./objects.ts";
@@ -67,11 +67,13 @@ export const bdev_disk_changed = fn(
   { at: "fs/block_dev.c", params: { bdev: ptr(block_device) }, returns: errno },
   ({ bdev }) => {
     const under = { under: bdev.bd_mutex };
-    write(bdev.bd_invalidated, false, under);
-    // blk_drop_partitions()
+    const live = read(disk.GENHD_FL_UP, under);
+    If(live.not(), () => Return(-ENXIO));
     const part_count = read(bdev.bd_part_count, under);
     If(part_count.ne(0), () => Return(-EBUSY));
+    // blk_drop_partitions()
     write(disk.part_tbl, "none", under);
+    write(bdev.bd_invalidated, false, under);
 
     const capacity = read(disk.capacity);
     If(capacity.ne("none"), () => {
@@ -83,31 +85,59 @@ export const bdev_disk_changed = fn(
   },
 );
 
+/** Of the whole disk, whose bd_mutex is held. */
+const __blkdev_get_whole = fn("__blkdev_get", { at: "fs/block_dev.c", returns: errno }, () => {
+  const live = read(disk.GENHD_FL_UP, { under: bdev.bd_mutex });
+  If(live.not(), () => Return(-ENXIO));
+  const ret = lo_open();
+  const invalidated = read(bdev.bd_invalidated, { under: bdev.bd_mutex });
+  If(invalidated.and(ret.ok()), () => {
+    bdev_disk_changed({ bdev });
+  });
+  If(ret.failed(), () => Return(ret));
+  inc(bdev.bd_openers.int, { under: bdev.bd_mutex });
+  Return(0);
+});
+
 export const v5_13 = [
-  replace(__blkdev_get, ({ for_part }) => {
+  // blkdev_get_by_dev()
+  replace(blkdev_get, () => {
     const found = get_gendisk();
     If(found.not(), () => Return(-ENXIO));
 
-    mutex_lock_nested(bdev.bd_mutex, 1);
-    const live = read(disk.GENHD_FL_UP, { under: bdev.bd_mutex });
+    mutex_lock(bdev.bd_mutex);
+    const ret = __blkdev_get_whole();
+    mutex_unlock(bdev.bd_mutex);
+    Return(ret);
+  }),
+
+  // the same of a partition, whose block device leads to the disk's without looking that up
+  replace(blkdev_get_partition, () => {
+    const exists = read(disk.part_tbl);
+    If(exists.eq("none"), () => Return(-ENXIO));
+
+    mutex_lock(part.bd_mutex);
+    // the disk's bd_mutex, which protects the flag, is not held
+    const live = read(disk.GENHD_FL_UP);
     If(live.not(), () => {
-      mutex_unlock(bdev.bd_mutex);
+      mutex_unlock(part.bd_mutex);
       Return(-ENXIO);
     });
-    const ret = lo_open();
-    const invalidated = read(bdev.bd_invalidated, { under: bdev.bd_mutex });
-    If(invalidated.and(ret.ok()), () => {
-      bdev_disk_changed({ bdev });
-    });
-    If(ret.failed(), () => {
-      mutex_unlock(bdev.bd_mutex);
-      Return(ret);
-    });
-    inc(bdev.bd_openers.int, { under: bdev.bd_mutex });
-    If(for_part, () => {
+    const openers = read(part.bd_openers.int, { under: part.bd_mutex });
+    If(openers.eq(0), () => {
+      mutex_lock_nested(bdev.bd_mutex, 1);
+      const ret = __blkdev_get_whole();
+      If(ret.failed(), () => {
+        mutex_unlock(bdev.bd_mutex);
+        mutex_unlock(part.bd_mutex);
+        Return(ret);
+      });
       inc(bdev.bd_part_count, { under: bdev.bd_mutex });
+      mutex_unlock(bdev.bd_mutex);
+      // a partition deleted since it was looked up keeps its size: nothing else tests that
     });
-    mutex_unlock(bdev.bd_mutex);
+    inc(part.bd_openers.int, { under: part.bd_mutex });
+    mutex_unlock(part.bd_mutex);
     Return(0);
   }),
 
@@ -290,13 +320,6 @@ export const v5_13 = [
 
     Label("out_unlock");
     mutex_unlock(lo.lo_mutex);
-  }),
-
-  replace(loop_remove, ({ lo }) => {
-    del_gendisk();
-    // blk_cleanup_queue()
-    blk_mq_freeze_queue(lo.lo_queue);
-    kfree(lo);
   }),
 
   replace(loop_control_ioctl, () => {
