@@ -1,6 +1,5 @@
 /**
- * block/ of v4.0: rereading the partition table (ioctl.c, partition-generic.c), taking a disk away (genhd.c), and how a
- * request ends (blk-mq.c).
+ * block/ of v4.0: rereading the table (ioctl.c, partition-generic.c), taking a disk away, ending a request (blk-mq.c).
  */
 import {
   bio_endio,
@@ -18,7 +17,8 @@ import {
   read,
   write,
 } from "lockstep";
-import { block_device, disk, loop0, request } from "./objects.ts";
+import { block_device, disk, loop0 } from "./objects.ts";
+import { request } from "./request.ts";
 
 const IOCTL = "block/ioctl.c";
 const PARTITION = "block/partition-generic.c";

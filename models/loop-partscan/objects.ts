@@ -8,7 +8,6 @@ import {
   atomic,
   atomically,
   type Bool,
-  bio_account,
   bool,
   type Data,
   enumeration,
@@ -24,12 +23,13 @@ import {
   refcount,
   spinlock,
   struct,
-  work,
   write,
 } from "lockstep";
 
-/** Openers of one device at once: T1 and up to eight udevs. */
+/** Openers of one device at once: T1 and the udevs. */
 const MAX_OPENERS = 29;
+/** Pages on their way to one device at once. */
+const MAX_PAGES = 24;
 
 /** `int` in the older versions, `atomic_t` in the newer ones: one word, and each version says how it touches it. */
 interface Count {
@@ -129,15 +129,10 @@ export const loop_device = struct(
     lo_backing_file: plain(ptr(file)),
     /** Stands for all that loop_set_status() writes after the rescan. */
     lo_encrypt_key_size: plain(int(0, 1)),
-    lo_queue: freezable(2),
+    lo_queue: freezable(MAX_PAGES),
   },
 );
 export const loop0 = loop_device.object("loop0");
-
-/** A request of the loop queue, its one bio, and the loop_cmd that follows it in memory. */
-export const request = struct("request", { slots: 1, as: "rq", immortal: true }, { io: bio_account(), work: work() });
-/** The flusher's. */
-export const page = request.object("page");
 
 /** The gendisk. Pinned, never freed; `bdev->bd_disk` and `lo->lo_disk` are it. */
 const gendisk = struct(

@@ -1,7 +1,8 @@
 /** What is asked, beside the ready-made properties. */
 import { atRest, ended, eventually, invariant, starvation, staysPossible, temporal } from "lockstep";
-import { disk, found_no_file, loop0, page, reread_begun, reread_succeeded, second } from "./objects.ts";
+import { disk, found_no_file, loop0, reread_begun, reread_succeeded, second } from "./objects.ts";
 import { loop_wq } from "./v4.0.ts";
+import { writers } from "./writeback.ts";
 
 /** The retried operation, repeated without end, can always still succeed. */
 export const ebusyRecoverable = staysPossible(
@@ -78,7 +79,7 @@ export const detachCompletes = atRest(
 
 /**
  * The ready-made `lost-bio` would see only that nothing is left over: what the worker does with a NULL backing file ends
- * its path. T1, the flusher and the worker are all there are.
+ * its path. T1, who writes the pages, and the worker are all there are.
  */
 export const lostBio = invariant(
   "lost-bio",
@@ -90,12 +91,11 @@ export const lostBio = invariant(
     triggerWhat: "a bio submitted",
   },
   () => {
-    const over = ended("T1", "flusher").and(loop_wq.idle);
-    const completed = page.io.completed;
-    return found_no_file.now
-      .not()
-      .and(completed.le(1))
-      .and(over.not().or(completed.eq(1)));
+    const tasks = writers();
+    const over = ended("T1", ...tasks.map(({ name }) => name)).and(loop_wq.idle);
+    return tasks
+      .map(({ rq }) => rq.io.completed)
+      .reduce((good, n) => good.and(n.le(1)).and(over.not().or(n.eq(1))), found_no_file.now.not());
   },
 );
 

@@ -20,10 +20,10 @@ import {
   worker,
 } from "lockstep";
 import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition } from "./block-dev.ts";
-import { bdev, disk, first, loop_index_idr, loop0, page, reread_begun } from "./objects.ts";
+import { bdev, disk, first, loop_index_idr, loop0, reread_begun } from "./objects.ts";
 import { detachCompletes, flagsKept, lostBio, releaseRescans, rereadServed, retries } from "./properties.ts";
 import { lo_ioctl, loop_control_ioctl, loop_wq } from "./v4.0.ts";
-import { write_page } from "./writeback.ts";
+import { write_page, writers } from "./writeback.ts";
 
 const everywhere = [deadlock, lockDiscipline, memorySafety, atomicSleep, noEbusy];
 /** In these, loop_reread_partitions() retries. */
@@ -239,9 +239,10 @@ export const scenarios: readonly Scenario[] = [
   {
     id: "clr-fd-vs-io",
     title: "LOOP_CLR_FD while a page of the device that the flusher writes back is in flight",
+    sizes: { pages: { default: 1, min: 1, max: 24, what: "pages in flight, each written by a task of its own" } },
     threads: () => [
       thread("T1", clr_fd),
-      thread("flusher", () => write_page({ rq: page })),
+      ...writers().map(({ name, rq }) => thread(name, () => write_page({ rq }))),
       thread("kworker", () => worker(loop_wq), { kind: "worker" }),
     ],
     start: () => {

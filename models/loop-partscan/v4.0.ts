@@ -43,9 +43,9 @@ import {
   loop_index_mutex,
   loop0,
   part_shift,
-  request,
   second,
 } from "./objects.ts";
+import { request } from "./request.ts";
 import { reread_ended } from "./reread.ts";
 
 export const LOOP = "drivers/block/loop.c";

@@ -1,7 +1,8 @@
 /** What becomes of a page that the flusher writes back to the disk: block/blk-mq.c of v4.0, down to the driver. */
 import { blk_queue_enter, fn, If, ptr, submit_bio } from "lockstep";
 import { blk_mq_end_request } from "./block-layer.ts";
-import { loop0, request } from "./objects.ts";
+import { loop0 } from "./objects.ts";
+import { pages, request } from "./request.ts";
 import { loop_queue_rq } from "./v4.0.ts";
 
 /** The bio becomes a request, which is in the queue from here to its end. The driver is called at once. */
@@ -23,3 +24,6 @@ export const write_page = fn(
     blk_mq_make_request({ rq });
   },
 );
+
+/** The tasks that write the pages of a scenario back, each its own: the flusher, and those that cannot wait for it. */
+export const writers = () => pages().map((rq, n) => ({ name: n === 0 ? "flusher" : `writer ${n + 1}`, rq }));
