@@ -1,7 +1,8 @@
 import type { TransitionSystem } from "../spec/transition-system.ts";
-import { evaluate, firings } from "./evaluate.ts";
+import { firings } from "./evaluate.ts";
 import type { StateValues } from "./state-values.ts";
 import type { Finding } from "./verdict.ts";
+import { holderOf, isHandler, isSettled, moversOf, waitOf } from "./waiting.ts";
 
 export interface Deadlock {
   readonly finding: Finding;
@@ -11,15 +12,14 @@ export interface Deadlock {
 
 /** What to call it that `doomed` (indices of threads that are blocked for ever, at least one) are so in `state`. */
 export function classifyDeadlock(system: TransitionSystem, state: StateValues, doomed: readonly number[]): Deadlock {
-  const live = firings(system, state).filter((f) => !f.optional);
-  const movers = new Set(live.map((f) => f.thread));
+  const movers = moversOf(firings(system, state));
   const candidates = doomed.map((t) => {
     const holder = holderOf(system, state, t);
     return {
       t,
       holder,
       settled: isSettled(system, state, t, movers),
-      kind: kindOf(system, state, t, holder, live.length),
+      kind: kindOf(system, state, t, holder, movers.size),
     };
   });
   const settled = candidates.filter((c) => c.settled);
@@ -34,46 +34,20 @@ export function classifyDeadlock(system: TransitionSystem, state: StateValues, d
   };
 }
 
-/** Follows who waits for whom, up to somebody who waits for nobody in particular, or to where the chain closes. */
-function isSettled(system: TransitionSystem, state: StateValues, first: number, movers: ReadonlySet<number>): boolean {
-  const seen = new Set<number>();
-  for (let t = first; t >= 0 && !seen.has(t); t = holderOf(system, state, t)) {
-    if (movers.has(t)) return false;
-    seen.add(t);
-    // Who is kept off his CPU waits for that first.
-    const { keptOff } = system.threads[t]!;
-    if (keptOff !== undefined && evaluate(keptOff, state, t) !== 0) return true;
-  }
-  return true;
-}
-
-function holderOf(system: TransitionSystem, state: StateValues, t: number): number {
-  const wait = waitOf(system, state, t);
-  return wait?.holder === undefined ? -1 : evaluate(wait.holder, state, t) - 1;
-}
-
-function waitOf(system: TransitionSystem, state: StateValues, t: number) {
-  return system.programs[system.threads[t]!.program]!.locations[state.pcs[t]!]!.wait;
-}
-
-function isHandler(kind: string): boolean {
-  return kind === "hardirq" || kind === "softirq";
-}
-
-function kindOf(system: TransitionSystem, state: StateValues, t: number, holder: number, live: number): string {
+function kindOf(system: TransitionSystem, state: StateValues, t: number, holder: number, movers: number): string {
   if (holder === t) return "self-deadlock";
   const thread = system.threads[t]!;
   const other = system.threads[holder];
   if (
-    isHandler(thread.kind) &&
+    isHandler(thread) &&
     state.pcs[t] !== thread.initialLocation &&
     other !== undefined &&
-    !isHandler(other.kind) &&
+    !isHandler(other) &&
     other.cpu === thread.cpu
   ) {
     return "irq-deadlock";
   }
-  return live === 0 ? "deadlock" : "partial-deadlock";
+  return movers === 0 ? "deadlock" : "partial-deadlock";
 }
 
 function describe(system: TransitionSystem, state: StateValues, first: number, movers: ReadonlySet<number>): string {

@@ -1,10 +1,11 @@
 /**
- * The meaning of expressions and code, evaluated one state at a time: to rebuild a schedule from the bare states a
- * search keeps, and to look closely at the few states a verdict is about.
+ * The meaning of code, evaluated one state at a time: to rebuild a schedule from the bare states a search keeps, to
+ * replay what a solver claims, and to look closely at the few states a verdict is about.
  */
-import { applyBinary } from "../spec/evaluate.ts";
+import { evaluate as evaluateAt } from "../spec/evaluate.ts";
 import type { SysCode, SysExpr, TransitionSystem } from "../spec/transition-system.ts";
 import type { StateValues } from "./state-values.ts";
+import type { ScheduleStep } from "./verdict.ts";
 
 /** One transition out of a state. */
 export interface Firing {
@@ -20,28 +21,14 @@ export interface Firing {
   readonly target: StateValues | undefined;
 }
 
+/** The step that takes a transition; `names` says which thread each really is, where threads were renamed. */
+export function stepOf({ thread, action, ways }: Firing, names?: readonly number[]): ScheduleStep {
+  return { thread: names === undefined ? thread : names[thread]!, action, ways };
+}
+
 /** `thread` is the executing thread; -1 in a property, where every local names its thread. */
-export function evaluate(expr: SysExpr, state: StateValues, thread: number): number {
-  switch (expr.e) {
-    case "const":
-      return expr.v;
-    case "local":
-      return state.locals[expr.t ?? thread]![expr.l]!;
-    case "self":
-      return thread + 1;
-    case "load":
-      return state.vars[expr.v]![expr.i === undefined ? 0 : evaluate(expr.i, state, thread)] ?? 0;
-    case "not":
-      return evaluate(expr.a, state, thread) === 0 ? 1 : 0;
-    case "neg":
-      return -evaluate(expr.a, state, thread) | 0;
-    case "ite":
-      return evaluate(evaluate(expr.c, state, thread) !== 0 ? expr.a : expr.b, state, thread);
-    case "pc":
-      return expr.locations.includes(state.pcs[expr.t]!) ? 1 : 0;
-    case "bin":
-      return applyBinary(expr.op, evaluate(expr.a, state, thread), evaluate(expr.b, state, thread));
-  }
+export function evaluate(expr: SysExpr, { vars, pcs, locals }: StateValues, thread: number): number {
+  return evaluateAt(expr, { vars, pcs, locals, self: thread + 1 });
 }
 
 function copy(state: StateValues): StateValues {

@@ -10,6 +10,7 @@
 import type { SysExpr, TransitionSystem } from "../../spec/transition-system.ts";
 import { GROUP } from "../liveness/fair-graph.ts";
 import type { Orbit } from "../symmetry.ts";
+import { isHandler } from "../waiting.ts";
 import { canonicalCode } from "./canonical-code.ts";
 import { CodeWriter, Outlined, type Scope } from "./expression-code.ts";
 import { type Layout, maskOf } from "./layout.ts";
@@ -218,10 +219,6 @@ function range(n: number): number[] {
   return Array.from({ length: n }, (_, k) => k);
 }
 
-function isHandler(kind: string): boolean {
-  return kind === "hardirq" || kind === "softirq";
-}
-
 /** Most successors a state can have. */
 function mostSuccessors(system: TransitionSystem): number {
   const leaves = (
@@ -386,7 +383,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
         const pc = writer.read(scope, layout.pcs[t]!);
         writer.out.push(`switch(${pc}){`);
         system.programs[thread.program]!.locations.forEach((location, l) => {
-          if (location.ended || (isHandler(thread.kind) && l === thread.initialLocation)) {
+          if (location.ended || (isHandler(thread) && l === thread.initialLocation)) {
             writer.out.push(`case ${l}:return 0;`);
           } else if (location.wait?.resting !== undefined) {
             writer.out.push(`case ${l}:{`);
@@ -409,7 +406,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
   const canRest = system.threads.map((thread) => {
     const { locations } = system.programs[thread.program]!;
     return locations.some(
-      (l, k) => l.wait?.resting !== undefined && !(isHandler(thread.kind) && k === thread.initialLocation),
+      (l, k) => l.wait?.resting !== undefined && !(isHandler(thread) && k === thread.initialLocation),
     );
   });
   system.threads.forEach((thread, t) => {
@@ -422,7 +419,7 @@ export function generate(system: TransitionSystem, layout: Layout, question: Que
         }
         writer.out.push(`switch(${writer.read(writer.scope(-1, -1), layout.pcs[t]!)}){`);
         system.programs[thread.program]!.locations.forEach((location, l) => {
-          if (location.wait?.resting === undefined || (isHandler(thread.kind) && l === thread.initialLocation)) return;
+          if (location.wait?.resting === undefined || (isHandler(thread) && l === thread.initialLocation)) return;
           writer.out.push(`case ${l}:{`);
           const test = writer.bool(writer.scope(t, l), location.wait.resting);
           writer.out.push(`return ${test}?1:0;}`);

@@ -1,6 +1,6 @@
 /** Temporal properties on the graph of a search that has ended: fair runs that break them. */
 import type { SysCheck, SysExpr, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
-import { firings } from "../evaluate.ts";
+import { firings, stepOf } from "../evaluate.ts";
 import { automaton } from "../liveness/buchi.ts";
 import { fairLasso, hasFairRun, ProductTooLarge } from "../liveness/fair-cycle.ts";
 import { type FairGraph, type FairnessConditions, type ReducedEdges, sourceOf } from "../liveness/fair-graph.ts";
@@ -10,7 +10,6 @@ import type { Clock } from "./clock.ts";
 import type { Search } from "./codegen.ts";
 import { type Layout, maskOf, pack, unpack } from "./layout.ts";
 import type { Reductions } from "./reductions.ts";
-import { stepOf } from "./schedule.ts";
 import type { Store } from "./store.ts";
 
 /** Conditions on states that one search can evaluate: bits of a word. */
@@ -173,10 +172,7 @@ class FairSearch {
       return words.every((word, w) => word === store.states[target[edge]! * width + w]);
     });
     if (firing === undefined) throw new Error(`edge ${edge} is no transition of state ${source}`);
-    return stepOf(
-      firing,
-      system.threads.map((_, t) => t),
-    );
+    return stepOf(firing);
   }
 }
 

@@ -1,14 +1,10 @@
 import type { TransitionSystem } from "../../spec/transition-system.ts";
-import { type Firing, firings } from "../evaluate.ts";
+import { type Firing, firings, stepOf } from "../evaluate.ts";
 import type { StateValues } from "../state-values.ts";
 import { permuteState } from "../symmetry.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import type { Discovery, Path } from "./discovery.ts";
 import { type Layout, pack } from "./layout.ts";
-
-export function stepOf(firing: Firing, names: readonly number[]): ScheduleStep {
-  return { thread: names[firing.thread]!, action: firing.action, ways: firing.ways };
-}
 
 /**
  * The firings that make up each transition the search took out of a state: one, or several of the same thread where

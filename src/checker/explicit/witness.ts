@@ -1,10 +1,11 @@
 /** The schedules that show what a search has found. */
 import type { SysProperty } from "../../spec/transition-system.ts";
+import { stepOf } from "../evaluate.ts";
 import { ONLY_CUT_EDGES } from "../expectation.ts";
 import type { Finding, Outcome, Schedule } from "../verdict.ts";
 import type { Asked } from "./asked.ts";
 import { cutEdges, type Discovery, type Path } from "./discovery.ts";
-import { scheduleTo, stepOf, transactions, type Way } from "./schedule.ts";
+import { scheduleTo, transactions, type Way } from "./schedule.ts";
 
 export class Witnesses {
   readonly #asked: Asked;

@@ -3,8 +3,10 @@
  * incremental solver session keeps what it learned from depth to depth. The first depth with an answer gives a
  * shortest schedule. The selectors of the steps in the model name the schedule, which is replayed at once.
  */
+import { firings, stepOf } from "../evaluate.ts";
+import { initialState, type StateValues } from "../state-values.ts";
 import type { Schedule, ScheduleStep } from "../verdict.ts";
-import { type ConcreteState, edges, initialState, replay, stateVector } from "./concrete.ts";
+import { replay, stateVector } from "./concrete.ts";
 import type { Encoding } from "./encode.ts";
 import type { Goal, Question } from "./goal.ts";
 import { check, prelude, type SolverChoice, type SolverSession, values } from "./solver.ts";
@@ -174,9 +176,9 @@ export class BoundedSearch {
       const steps = await this.possible(this.unrolling.predicate(goal.name, k), k, deadline);
       if (steps === undefined || goal.status.is !== "open") continue;
       const state = stateAfter(this.encoding, steps);
-      const edge = goal.confirm(state, edges(system, state));
+      const edge = goal.confirm(state, firings(system, state));
       if (edge === null) throw new Error(`internal error: the solver's schedule does not reach ${goal.name}`);
-      const schedule: Schedule = { steps: edge === undefined ? steps : [...steps, edge.step] };
+      const schedule: Schedule = { steps: edge === undefined ? steps : [...steps, stepOf(edge)] };
       goal.status = { is: "reached", schedule, exact: true, finding: goal.finding(edge) };
     }
   }
@@ -250,7 +252,7 @@ export class UnknownAnswer extends Error {
   }
 }
 
-function stateAfter(encoding: Encoding, steps: readonly ScheduleStep[]): ConcreteState {
+function stateAfter(encoding: Encoding, steps: readonly ScheduleStep[]): StateValues {
   const end = replay(encoding.system, steps);
   if (end === undefined) throw new Error("internal error: a schedule does not replay");
   return end.state;

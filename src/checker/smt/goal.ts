@@ -3,19 +3,13 @@
  * states a solver can only propose because "never again" is no question about one path.
  */
 import type { SysProperty } from "../../spec/transition-system.ts";
+import { classifyDeadlock } from "../deadlock.ts";
+import { evaluate, type Firing, firings } from "../evaluate.ts";
+import type { StateValues } from "../state-values.ts";
 import type { Finding, Schedule } from "../verdict.ts";
-import {
-  blockedThreads,
-  type ConcreteEdge,
-  type ConcreteState,
-  edges,
-  evaluate,
-  holderOf,
-  isResting,
-  isSettled,
-  reaches,
-} from "./concrete.ts";
-import { type Encoding, isHandler, type Leaf } from "./encode.ts";
+import { blockedThreads, isResting, isSettled, moversOf } from "../waiting.ts";
+import { reaches } from "./concrete.ts";
+import type { Encoding, Leaf } from "./encode.ts";
 import type { Term } from "./term.ts";
 
 export type GoalStatus =
@@ -38,8 +32,8 @@ export interface Goal {
   /** The same over another encoding of the system. */
   readonly over: (encoding: Encoding) => Term;
   /** The edge of this state that is meant; undefined in a state goal that holds here; null where there is none. */
-  readonly confirm: (s: ConcreteState, out: readonly ConcreteEdge[]) => ConcreteEdge | undefined | null;
-  readonly finding: (edge: ConcreteEdge | undefined) => Finding | undefined;
+  readonly confirm: (s: StateValues, out: readonly Firing[]) => Firing | undefined | null;
+  readonly finding: (edge: Firing | undefined) => Finding | undefined;
   status: GoalStatus;
 }
 
@@ -59,7 +53,7 @@ export interface Question {
   /** Candidates of last resort: asked about only once every reachable state is known to be within the depth searched. */
   readonly last: { readonly name: string; readonly term: Term } | undefined;
   /** `weak` accepts what only counts where no stronger violation exists anywhere. */
-  readonly judge: (s: ConcreteState, weak: boolean) => Judgement;
+  readonly judge: (s: StateValues, weak: boolean) => Judgement;
   status: GoalStatus;
   /** Some state of these depths or shallower was left unjudged: no proof, no exact depth. */
   gap: boolean;
@@ -69,7 +63,7 @@ export interface Question {
   cut: string | undefined;
 }
 
-export function edgeGoal(encoding: Encoding, name: string, meant: (leaf: Leaf | ConcreteEdge) => boolean): Goal {
+export function edgeGoal(encoding: Encoding, name: string, meant: (leaf: Leaf | Firing) => boolean): Goal {
   const { system } = encoding;
   const over = (e: Encoding): Term => e.terms.or(...e.leaves.filter(meant).map((leaf) => leaf.enabled));
   return {
@@ -81,7 +75,7 @@ export function edgeGoal(encoding: Encoding, name: string, meant: (leaf: Leaf | 
       if (edge === undefined) return undefined;
       const index = edge.findings.find((f) => meant({ ...edge, findings: [f] }));
       const finding = index === undefined ? undefined : system.findings[index];
-      return finding && { kind: finding.kind, message: finding.message, thread: edge.step.thread };
+      return finding && { kind: finding.kind, message: finding.message, thread: edge.thread };
     },
     status: { is: "open" },
   };
@@ -91,7 +85,7 @@ export function stateGoal(
   encoding: Encoding,
   name: string,
   over: (encoding: Encoding) => Term,
-  holds: (s: ConcreteState, out: readonly ConcreteEdge[]) => boolean,
+  holds: (s: StateValues, out: readonly Firing[]) => boolean,
   finding: Finding | undefined,
 ): Goal {
   return {
@@ -117,7 +111,7 @@ export function safetyGoal(encoding: Encoding, property: SysProperty): Goal | un
   return check.c === "at-rest" ? restGoal(encoding, id, property) : undefined;
 }
 
-const noLiveMove = (out: readonly ConcreteEdge[]): boolean => out.every((e) => e.optional);
+const noLiveMove = (out: readonly Firing[]): boolean => out.every((e) => e.optional);
 
 /** No live move is enabled and a thread is blocked, be it only for want of its CPU: where every run ends, a deadlock. */
 export function stuck(encoding: Encoding, name: string): Goal {
@@ -167,49 +161,6 @@ function unheld(encoding: Encoding, t: number): { readonly nobody: Term; readonl
   return { nobody: terms.eq(holder, terms.number(0)), idleHolder: terms.or(...idle) };
 }
 
-/** What thread t, blocked for ever in the state, is to be called. */
-function deadlockKind(encoding: Encoding, s: ConcreteState, out: readonly ConcreteEdge[], t: number): string {
-  const { system } = encoding;
-  const holder = holderOf(system, s, t);
-  if (holder === t + 1) return "self-deadlock";
-  const [thread, owner] = [system.threads[t], system.threads[holder - 1]];
-  // A handler that is blocked is mid-run.
-  if (thread && owner && isHandler(thread) && !isHandler(owner) && owner.cpu === thread.cpu) return "irq-deadlock";
-  return noLiveMove(out) ? "deadlock" : "partial-deadlock";
-}
-
-/** Who waits for whom, from thread t on. */
-function waitChain(encoding: Encoding, s: ConcreteState, t: number): string {
-  const { system } = encoding;
-  const links: string[] = [];
-  const seen = new Set<number>();
-  for (let next = t; next >= 0 && !seen.has(next); ) {
-    seen.add(next);
-    const thread = system.threads[next];
-    const wait = thread && system.programs[thread.program]?.locations[s.pcs[next] ?? -1]?.wait;
-    if (wait === undefined) break;
-    const holder = holderOf(system, s, next) - 1;
-    const held = holder === next ? ", which it holds itself" : "";
-    const by = holder >= 0 && holder !== next ? `, held by ${system.threads[holder]?.name}` : "";
-    links.push(`${thread?.name} waits for ${wait.on}${held}${by}`);
-    next = holder;
-  }
-  return links.length === 0 ? `${system.threads[t]?.name} can never move again` : links.join("; ");
-}
-
-/** Names the deadlock after the most telling of the doomed threads: one that waits for itself explains the others. */
-function deadlockFinding(
-  encoding: Encoding,
-  s: ConcreteState,
-  out: readonly ConcreteEdge[],
-  doomed: readonly number[],
-): Finding {
-  const rank = { "self-deadlock": 0, "irq-deadlock": 1 } as Record<string, number>;
-  const named = doomed.map((t) => ({ t, kind: deadlockKind(encoding, s, out, t) }));
-  const best = named.reduce((a, b) => ((rank[b.kind] ?? 2) < (rank[a.kind] ?? 2) ? b : a));
-  return { kind: best.kind, message: waitChain(encoding, s, best.t), thread: best.t };
-}
-
 export function deadlockQuestion(encoding: Encoding, property: SysProperty, bound: number): Question {
   const { terms, system } = encoding;
   const blocked = (t: number): Term => encoding.blocked[t] as Term;
@@ -217,23 +168,24 @@ export function deadlockQuestion(encoding: Encoding, property: SysProperty, boun
   const chain = terms.or(...threads.map((t) => terms.and(blocked(t), unheld(encoding, t).idleHolder)));
   const lone = terms.or(...threads.map((t) => terms.and(blocked(t), unheld(encoding, t).nobody)));
   const rescued = threads.map(() => new Set<string>());
-  const judge = (s: ConcreteState, weak: boolean): Judgement => {
-    const out = edges(system, s);
+  const judge = (s: StateValues, weak: boolean): Judgement => {
+    const out = firings(system, s);
+    const movers = moversOf(out);
     let unknown = false;
     let cut: string | undefined;
     const doomed: number[] = [];
     for (const t of blockedThreads(system, s, out)) {
-      const waitsInVain = isSettled(system, s, t, out);
+      const waitsInVain = isSettled(system, s, t, movers);
       if (!waitsInVain && !weak) continue;
-      const moves = (after: ConcreteState, from: readonly ConcreteEdge[]): boolean =>
-        from.some((e) => !e.optional && e.step.thread === t) || isResting(system, after, t);
+      const moves = (after: StateValues, from: readonly Firing[]): boolean =>
+        from.some((e) => !e.optional && e.thread === t) || isResting(system, after, t);
       const reach = reaches(system, s, moves, rescued[t] as Set<string>, bound);
       if (reach.found) continue;
       if (reach.cut) cut ??= `${system.threads[t]?.name} waits for ever unless a path that ends in an error goes on`;
       else if (!reach.complete) unknown = true;
       else doomed.push(t);
     }
-    if (doomed.length > 0) return { is: "violation", finding: deadlockFinding(encoding, s, out, doomed) };
+    if (doomed.length > 0) return { is: "violation", finding: classifyDeadlock(system, s, doomed).finding };
     if (unknown) return { is: "unknown" };
     return cut === undefined ? { is: "refuted" } : { is: "cut", what: cut };
   };

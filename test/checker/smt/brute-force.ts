@@ -1,15 +1,8 @@
 /** The verdicts by plain enumeration of the whole graph: what every property means, word for word. */
-import {
-  blockedThreads,
-  type ConcreteEdge,
-  type ConcreteState,
-  edges,
-  evaluate,
-  holderOf,
-  initialState,
-  isResting,
-  stateKey,
-} from "../../../src/checker/smt/concrete.ts";
+import { evaluate, type Firing, firings } from "../../../src/checker/evaluate.ts";
+import { stateKey } from "../../../src/checker/smt/concrete.ts";
+import { initialState, type StateValues } from "../../../src/checker/state-values.ts";
+import { blockedThreads, holderOf, isResting } from "../../../src/checker/waiting.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 
 export interface BruteForce {
@@ -19,19 +12,19 @@ export interface BruteForce {
 }
 
 interface Node {
-  readonly state: ConcreteState;
+  readonly state: StateValues;
   readonly depth: number;
-  readonly out: readonly ConcreteEdge[];
+  readonly out: readonly Firing[];
 }
 
 /** Undefined where the graph has more than `bound` states. */
 export function bruteForce(system: TransitionSystem, bound: number): BruteForce | undefined {
   const nodes = new Map<string, Node>();
-  const queue: [ConcreteState, number][] = [[initialState(system), 0]];
+  const queue: [StateValues, number][] = [[initialState(system), 0]];
   const seen = new Set([stateKey(initialState(system))]);
   for (let next = 0; next < queue.length; next++) {
-    const [state, depth] = queue[next] as [ConcreteState, number];
-    const out = edges(system, state);
+    const [state, depth] = queue[next] as [StateValues, number];
+    const out = firings(system, state);
     nodes.set(stateKey(state), { state, depth, out });
     if (nodes.size > bound) return undefined;
     for (const e of out) {
@@ -87,7 +80,7 @@ export function bruteForce(system: TransitionSystem, bound: number): BruteForce 
       const weak: number[] = [];
       for (const t of system.threads.keys()) {
         // A thread that comes to a wait it has a right to is not doomed either.
-        const moves = (n: Node): boolean => live(n).some((e) => e.step.thread === t) || isResting(system, n.state, t);
+        const moves = (n: Node): boolean => live(n).some((e) => e.thread === t) || isResting(system, n.state, t);
         const rescued = backward(moves);
         for (const [k, n] of all) {
           if (rescued.has(k) || !blockedThreads(system, n.state, n.out).includes(t)) continue;
@@ -97,7 +90,7 @@ export function bruteForce(system: TransitionSystem, bound: number): BruteForce 
           }
           weak.push(n.depth);
           const holder = holderOf(system, n.state, t);
-          if (holder === 0 || !live(n).some((e) => e.step.thread === holder - 1)) strong.push(n.depth);
+          if (holder < 0 || !live(n).some((e) => e.thread === holder)) strong.push(n.depth);
         }
       }
       depth = shallowest(strong) ?? shallowest(weak);

@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jest } from "@jest/globals";
+import { firings, stepOf } from "../../../src/checker/evaluate.ts";
 import { explore } from "../../../src/checker/reference/index.ts";
 import { certify } from "../../../src/checker/smt/certificate.ts";
 import { check, type SmtOptions } from "../../../src/checker/smt/check.ts";
-import { edges, replay } from "../../../src/checker/smt/concrete.ts";
+import { replay } from "../../../src/checker/smt/concrete.ts";
 import { nativeSolver } from "../../../src/checker/smt/solver.ts";
 import type { Exploration, Outcome } from "../../../src/checker/verdict.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
@@ -198,7 +199,7 @@ describe("known answers", () => {
     expect(outcome(e, "deadlock")).toMatchObject({
       verdict: "violated",
       depthExact: true,
-      finding: { kind: "irq-deadlock", thread: 1, message: "irq waits for lock, held by task" },
+      finding: { kind: "irq-deadlock", thread: 1, message: "irq waits for lock held by task" },
     });
   });
 
@@ -561,7 +562,7 @@ describe("certificates", () => {
 test("edges of a state are those of the encoding", () => {
   const system = philosophers(2, false);
   const start = replay(system, []);
-  expect(start && edges(system, start.state).map((e) => e.step)).toEqual([
+  expect(start && firings(system, start.state).map((e) => stepOf(e))).toEqual([
     { thread: 0, action: 0, ways: [] },
     { thread: 1, action: 0, ways: [] },
   ]);

@@ -1,7 +1,9 @@
-import { type ConcreteState, edges, initialState, stateKey, stateVector } from "../../../src/checker/smt/concrete.ts";
+import { firings } from "../../../src/checker/evaluate.ts";
+import { stateKey, stateVector } from "../../../src/checker/smt/concrete.ts";
 import type { Encoding } from "../../../src/checker/smt/encode.ts";
 import { cone, slice } from "../../../src/checker/smt/slice.ts";
 import { evaluateTerm } from "../../../src/checker/smt/value-sets.ts";
+import { initialState, type StateValues } from "../../../src/checker/state-values.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 import {
   act,
@@ -22,11 +24,11 @@ import {
 } from "./systems.ts";
 
 /** Every reachable state; undefined beyond the bound. */
-function reachable(system: TransitionSystem, bound: number): ConcreteState[] | undefined {
+function reachable(system: TransitionSystem, bound: number): StateValues[] | undefined {
   const queue = [initialState(system)];
   const seen = new Set(queue.map(stateKey));
   for (let next = 0; next < queue.length; next++) {
-    for (const e of edges(system, queue[next] as ConcreteState)) {
+    for (const e of firings(system, queue[next] as StateValues)) {
       if (e.target === undefined || seen.has(stateKey(e.target))) continue;
       if (queue.length >= bound) return undefined;
       seen.add(stateKey(e.target));
@@ -36,13 +38,13 @@ function reachable(system: TransitionSystem, bound: number): ConcreteState[] | u
   return queue;
 }
 
-const valuesOf = (encoding: Encoding, system: TransitionSystem, s: ConcreteState) => {
+const valuesOf = (encoding: Encoding, system: TransitionSystem, s: StateValues) => {
   const vector = stateVector(system, s);
   return new Map(encoding.state.map((symbol, i) => [symbol, vector[encoding.kept[i] ?? -1] ?? 0]));
 };
 
 /** The successors that an encoding gives, as texts of what it keeps of them. */
-function successors(encoding: Encoding, system: TransitionSystem, s: ConcreteState): string[] {
+function successors(encoding: Encoding, system: TransitionSystem, s: StateValues): string[] {
   const values = valuesOf(encoding, system, s);
   return encoding.leaves
     .filter((leaf) => evaluateTerm(leaf.enabled, values) !== 0)
@@ -73,9 +75,9 @@ test("what is left out of random systems changes no reachable state and no step 
       expect([seed, evaluateTerm(invariant, values)]).toEqual([seed, 1]);
       expect([seed, evaluateTerm(inSlice, valuesOf(encoding, system, s))]).toEqual([seed, 1]);
       for (const e of [encoding, small]) {
-        const real = edges(system, s).map((x) => {
+        const real = firings(system, s).map((x) => {
           const vector = x.target === undefined ? undefined : stateVector(system, x.target);
-          const way = `${x.step.thread}/${x.step.action}/${x.step.ways.join()}/${x.optional}/${x.findings.join()}/${x.marks.join()}`;
+          const way = `${x.thread}/${x.action}/${x.ways.join()}/${x.optional}/${x.findings.join()}/${x.marks.join()}`;
           return `${way}: ${vector === undefined ? "error" : e.kept.map((i) => vector[i]).join()}`;
         });
         expect([seed, successors(e, system, s)]).toEqual([seed, real.sort()]);
