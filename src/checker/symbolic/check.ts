@@ -6,11 +6,12 @@ import type { SysCheck, SysProperty, TransitionSystem } from "../../spec/transit
 import { classifyDeadlock } from "../deadlock.ts";
 import { type Automaton, automaton } from "../liveness/buchi.ts";
 import { questionOf, vacuousReason } from "../liveness/question.ts";
-import type { Exploration, Finding, Outcome, Schedule, ScheduleStep, SearchOptions } from "../verdict.ts";
+import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
 import { type AskedOfRuns, FairCycles, FormulaTooLarge } from "./fair-cycles.ts";
 import type { Edge } from "./learned-edges.ts";
 import { BudgetExhausted, EMPTY } from "./list-decision-diagram.ts";
 import { ReachableStates } from "./reachable-states.ts";
+import { Schedules, type Way } from "./schedules.ts";
 import { StuckThreads } from "./stuck-threads.ts";
 import { declared, type VariableOrder, variableOrder } from "./variable-order.ts";
 
@@ -72,6 +73,7 @@ class Run {
   readonly #order: VariableOrder;
   readonly #started: number;
   readonly #reached: ReachableStates;
+  readonly #schedules: Schedules;
   #errors: readonly Edge[] = [];
   #cut: Readonly<Record<string, number>> = {};
   #stuck: StuckThreads | undefined;
@@ -92,6 +94,7 @@ class Run {
     this.#properties = system.properties.filter((p) => options.properties.includes(p.id));
     this.#order = order;
     this.#reached = reached;
+    this.#schedules = new Schedules(reached);
   }
 
   explore(): Exploration {
@@ -178,7 +181,7 @@ class Run {
       case "findings": {
         const found = this.#edgeWith(check.findings);
         if (found === undefined) return this.#passed(p);
-        return violated(p, found.finding, found.steps);
+        return violated(p, found.finding, found);
       }
       case "invariant": {
         const broken = reached.filter(reached.all, reached.terms.not(reached.predicate(check.expr)));
@@ -211,8 +214,8 @@ class Run {
     for (const set of [stuck.settled(), stuck.doomed()]) {
       const sure = reached.store.minus(set, cut);
       if (sure === EMPTY) continue;
-      const { state, steps } = this.#nearest(sure);
-      return violated(p, this.#deadlockIn(state), steps);
+      const way = this.#wayTo(sure);
+      return violated(p, this.#deadlockIn(way.state), way);
     }
     return this.#onlyCuts(p);
   }
@@ -274,30 +277,29 @@ class Run {
   }
 
   #violatedIn(p: SysProperty, states: number): Outcome {
-    const { steps } = this.#nearest(states);
-    return violated(p, { kind: p.kind, message: p.message }, steps);
+    return violated(p, { kind: p.kind, message: p.message }, this.#wayTo(states));
   }
 
-  #nearest(states: number): ReturnType<ReachableStates["nearest"]> {
+  #wayTo(states: number): Way {
     this.#showing = true;
-    const found = this.#reached.nearest(states);
+    const way = this.#schedules.to(states);
     this.#showing = false;
-    return found;
+    return way;
   }
 
-  /** A nearest transition that carries, or ends in, one of these findings. */
-  #edgeWith(findings: readonly number[]): { finding: Finding; steps: readonly ScheduleStep[] } | undefined {
+  /** A transition that carries, or ends in, one of these findings, with the way there; a nearest one if that is shortest. */
+  #edgeWith(findings: readonly number[]): (Omit<Way, "state"> & { readonly finding: Finding }) | undefined {
     const reached = this.#reached;
     const edges = reached.edges.filter((e) => e.findings.some((f) => findings.includes(f)));
     if (edges.length === 0) return undefined;
     const from = reached.enabled(edges);
     if (from === EMPTY) return undefined;
-    const { state, steps } = this.#nearest(from);
+    const { state, steps, shortest } = this.#wayTo(from);
     for (const { thread, action, ways, findings: carried } of reached.successors(state)) {
       const f = carried.find((x) => findings.includes(x));
       if (f === undefined) continue;
       const { kind, message } = this.#system.findings[f]!;
-      return { finding: { kind, message, thread }, steps: [...steps, { thread, action, ways }] };
+      return { finding: { kind, message, thread }, steps: [...steps, { thread, action, ways }], shortest };
     }
     throw new Error("a symbolic finding has no concrete counterpart");
   }
@@ -351,6 +353,6 @@ class Run {
   }
 }
 
-function violated(p: SysProperty, finding: Finding, steps: readonly ScheduleStep[]): Outcome {
-  return { property: p.id, verdict: "violated", finding, schedule: { steps }, depthExact: true };
+function violated(p: SysProperty, finding: Finding, { steps, shortest }: Omit<Way, "state">): Outcome {
+  return { property: p.id, verdict: "violated", finding, schedule: { steps }, depthExact: shortest };
 }

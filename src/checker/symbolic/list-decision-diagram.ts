@@ -78,7 +78,7 @@ export class ListDecisionDiagrams {
 
   #capacity: number;
   readonly #limit: number;
-  readonly #deadline: number;
+  #deadline: number;
   #chain: Int32Array;
   #head: Int32Array;
   #cache: Int32Array;
@@ -156,6 +156,18 @@ export class ListDecisionDiagrams {
 
   checkTime(): void {
     if (performance.now() > this.#deadline) throw new BudgetExhausted("time");
+  }
+
+  /** Does some work with no more than this part of the time that is left. */
+  inTime<T>(part: number, work: () => T): T {
+    const deadline = this.#deadline;
+    const now = performance.now();
+    if (deadline < Number.POSITIVE_INFINITY) this.#deadline = now + part * (deadline - now);
+    try {
+      return work();
+    } finally {
+      this.#deadline = deadline;
+    }
   }
 
   /** The set of this one vector. */
@@ -281,6 +293,19 @@ export class ListDecisionDiagrams {
     for (let n = set; n !== 0; n = this.right[n]!) total += this.count(this.down[n]!, memo);
     memo.set(set, total);
     return total;
+  }
+
+  /** How many nodes the set is made of. */
+  size(set: number): number {
+    const seen = new Set<number>();
+    const visit = (list: number): void => {
+      for (let n = list; n > EPSILON && !seen.has(n); n = this.right[n]!) {
+        seen.add(n);
+        visit(this.down[n]!);
+      }
+    };
+    visit(set);
+    return seen.size;
   }
 
   /** How many nodes the set is made of, per level, first level first. */

@@ -1,6 +1,6 @@
 /**
  * The reachable states of a transition system as one decision diagram, and the questions about them that properties are
- * made of: where an edge is enabled, from where a set stays reachable, how far from the initial state it is.
+ * made of: where an edge is enabled, from where a set stays reachable, what comes one step before or after it.
  *
  * Idle edges are enabled only where no urgent edge (neither idle nor optional) is. That is no condition on a few
  * variables, so it is a set, `quiet`, and idle edges take part by turns with saturation under all others.
@@ -8,9 +8,8 @@
 import type { TransitionSystem } from "../../spec/transition-system.ts";
 import { type Firing, firings } from "../evaluate.ts";
 import { initialState } from "../state-values.ts";
-import type { ScheduleStep } from "../verdict.ts";
 import { type Edge, LearnedEdges } from "./learned-edges.ts";
-import { EMPTY, ListDecisionDiagrams, type Root, type StoreBudget } from "./list-decision-diagram.ts";
+import { EMPTY, ListDecisionDiagrams, type StoreBudget } from "./list-decision-diagram.ts";
 import { recurringEdges } from "./recurring-edges.ts";
 import { type RelationId, Relations } from "./relation.ts";
 import { RelationalProduct } from "./relational-product.ts";
@@ -60,9 +59,6 @@ export class ReachableStates {
   /** Sizes of sets by node id: of use until the next collection. */
   readonly #sizes = new Map<number, bigint>();
   #sizesAt = 0;
-  /** States by distance from the initial one, as far as they were asked for. */
-  readonly #rings: number[] = [];
-  #seen: Root | undefined;
 
   constructor(system: TransitionSystem, order: VariableOrder, budget: StoreBudget) {
     this.vector = new StateVector(system, order.order);
@@ -266,51 +262,30 @@ export class ReachableStates {
     }
   }
 
-  /** A state of `set`, which is not empty, that is nearest to the initial one, and a shortest way there. */
-  nearest(set: number): { readonly state: readonly number[]; readonly steps: readonly ScheduleStep[] } {
-    const { store } = this;
-    const target = store.intersect(set, this.all);
-    if (target === EMPTY) throw new Error("no state of the set is reachable");
-    const root = store.hold(target);
-    let distance = 0;
-    let hit = EMPTY;
-    for (; ; distance++) {
-      hit = store.intersect(this.#ring(distance), target);
-      if (hit !== EMPTY) break;
-    }
-    store.release(root);
-    const path: number[][] = [store.first(hit)];
-    for (let d = distance - 1; d >= 0; d--) {
-      const to = store.vector(path.at(-1)!);
-      const ring = this.#rings[d]!;
-      path.push(store.first(this.before(ring, to, this.any)));
-    }
-    path.reverse();
-    const steps = path.slice(1).map((to, i): ScheduleStep => {
-      const found = this.successors(path[i]!).find((s) => s.to?.every((v, level) => v === to[level]));
-      if (found === undefined) throw new Error("a symbolic edge has no concrete counterpart");
-      return { thread: found.thread, action: found.action, ways: found.ways };
-    });
-    return { state: path.at(-1)!, steps };
+  /** The first level for `movesFrom`: -1 is that of idle moves, which depend on everything. */
+  get coarsest(): number {
+    return this.any.idle.length > 0 ? -1 : 0;
   }
 
-  /** The states at this distance from the initial one. */
-  #ring(distance: number): number {
-    const { store } = this;
-    if (this.#rings.length === 0) {
-      const initial = store.vector(this.initial());
-      this.#rings.push(this.keep(initial));
-      this.#seen = store.hold(initial);
-    }
-    const seen = this.#seen!;
-    while (this.#rings.length <= distance) {
-      this.collectIfFull();
-      store.checkTime();
-      const last = this.#rings.at(-1)!;
-      const ring = store.minus(this.after(last, this.any), seen.node);
-      seen.node = store.union(seen.node, ring);
-      this.#rings.push(this.keep(ring));
-    }
-    return this.#rings[distance]!;
+  /** The moves that begin at this level. */
+  movesAt(level: number): Moves {
+    const { busy, idle } = this.any;
+    return { busy: busy.filter((r) => this.#relations.level[r] === level), idle: level < 0 ? idle : [] };
+  }
+
+  /** The moves that begin at this level or below. */
+  movesFrom(level: number): Moves {
+    const { busy, idle } = this.any;
+    return { busy: busy.filter((r) => this.#relations.level[r]! >= level), idle: level < 0 ? idle : [] };
+  }
+
+  /** All states reachable from `set` by moves that begin at `level`, not negative, or below. */
+  closedBelow(set: number, level: number): number {
+    return this.#saturation.forward(set, level);
+  }
+
+  /** The states of `within`, which is held, from which its subset `set` is reachable inside by such moves. */
+  leadingBelow(set: number, within: number, level: number): number {
+    return this.#saturation.backward(set, within, this.any.inverse, level);
   }
 }
