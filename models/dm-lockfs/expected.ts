@@ -26,6 +26,7 @@ const frees_nothing = [
   "bdget-fails",
   "interrupted",
   "interrupted-ext3",
+  "endless-io-vs-suspend",
 ];
 const without_other_io = ["two-suspends", "suspend-vs-swap-table", "resume-vs-suspend", "sync-fails"];
 const stuck = ["deadlock", "partial-deadlock"] as const;
@@ -203,6 +204,7 @@ export const expected: readonly Expected[] = [
       "bdget-fails",
       "interrupted",
       "interrupted-ext3",
+      "endless-io-vs-suspend",
     ],
     atomicSleep,
     "without a freeze, a mount or an umount nobody takes sb_lock, the one spinlock",

@@ -1,5 +1,5 @@
 /** What is asked, beside the ready-made properties. */
-import { atRest, type Bool, invariant, lostBio as lostBioOf } from "lockstep";
+import { atRest, type Bool, ended, eventually, invariant, lostBio as lostBioOf, temporal } from "lockstep";
 import { bio, block_device, md, super_block, suspended } from "./objects.ts";
 
 /** A bio that is deferred while the device is suspended waits for the resume. */
@@ -51,3 +51,19 @@ function all_free(): Bool {
     .and(sb().fs_locked.now.not())
     .and(bdev().bd_mount_sem.count.eq(1));
 }
+
+/**
+ * Whatever I/O comes: every thread is weakly fair, and the rw_semaphore serves who came first. Unfair, it may never be found
+ * without a reader.
+ */
+export const suspendEnds = temporal(
+  "suspend-ends",
+  {
+    title: "a suspend ends, whatever I/O goes on meanwhile",
+    kind: "starvation",
+    message: "the process that suspends never gets on",
+    trigger: ["suspended"],
+    triggerWhat: "a suspend that succeeds",
+  },
+  () => eventually(ended("dmsetup")),
+);

@@ -1,5 +1,6 @@
 /** dm-lockfs: freezing the file system on a device-mapper device while the device is suspended. See README.md. */
 import { protocol, RWSEM_SWITCH } from "lockstep";
+import { endless } from "./endless.ts";
 import { expected } from "./expected.ts";
 import { hellwig_2004 } from "./hellwig-2004.ts";
 import { kergon_2005 } from "./kergon-2005.ts";
@@ -39,7 +40,7 @@ export default protocol("dm-lockfs", {
       replaces: v2_6_17,
     },
   ],
-  scenarios,
+  scenarios: [...scenarios, ...endless],
   switches: { rwsem: RWSEM_SWITCH },
   expected,
 });

@@ -52,7 +52,7 @@ import {
 import { frozenWhileSuspended, lostBio, nothingLeftHeld } from "./properties.ts";
 import { deactivate_super, get_sb_bdev } from "./super.ts";
 
-type Bio = typeof first_bio;
+export type Bio = typeof first_bio;
 
 /* ---- who takes part ---- */
 
@@ -64,7 +64,7 @@ const dmsetup = (name: string, ...commands: readonly ("suspend" | "resume")[]): 
       else dm_resume();
     }
   });
-const suspends = () => dmsetup("dmsetup", "suspend");
+export const suspends = () => dmsetup("dmsetup", "suspend");
 const suspends_and_resumes = () => dmsetup("dmsetup", "suspend", "resume");
 
 /** Another writer of md->lock. */
@@ -83,7 +83,7 @@ const application = (bio: Bio = first_bio) =>
   });
 
 /** The device below completes each clone some time, in any order; no bio of a scenario is two at once. */
-const disk = (...bios: readonly Bio[]): ThreadSpec =>
+export const disk = (...bios: readonly Bio[]): ThreadSpec =>
   thread(
     "disk",
     () => {
@@ -143,7 +143,7 @@ function open(resumes_to_come: number): void {
   initially(resumes, resumes_to_come);
 }
 
-function mounted(resumes_to_come: number, options: { dirty?: boolean } = {}): void {
+export function mounted(resumes_to_come: number, options: { dirty?: boolean } = {}): void {
   open(resumes_to_come);
   initially(dm_bdev.i_count, 2);
   initially(dm_bdev.PG_dirty, options.dirty ?? false);
@@ -164,9 +164,9 @@ function at_disk(b: Bio): void {
 
 const everywhere: readonly Property[] = [deadlock, memorySafety, lockDiscipline, atomicSleep];
 const with_fs = [...everywhere, nothingLeftHeld, frozenWhileSuspended];
-const with_bio = [...with_fs, lostBio];
+export const with_bio = [...with_fs, lostBio];
 /** Before the patch a suspend freezes nothing. */
-const only = {
+export const only = {
   "frozen-while-suspended": ["mason-2004", "mason-2004-v2", "hellwig-2004", "kergon-2005", "v2.6.17"],
 };
 

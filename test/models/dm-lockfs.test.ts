@@ -25,6 +25,7 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   "recycled-bdev": [],
   interrupted: ["nothing-left-held", "frozen-while-suspended", "lost-bio"],
   "interrupted-ext3": ["nothing-left-held", "frozen-while-suspended", "lost-bio"],
+  "endless-io-vs-suspend": ["nothing-left-held", "frozen-while-suspended", "lost-bio", "suspend-ends"],
 };
 
 function recorded(
@@ -137,6 +138,37 @@ test.each([
     );
     const unfair = await checked(recorded("mason-2004", scenario, { switches: { rwsem: "unfair" } }));
     expect(new Map(found(unfair)).get("deadlock") ?? "holds").toBe(verdict);
+  },
+  SECONDS,
+);
+
+/** The program, with threads as fair as said wherever something is to happen in the end. */
+function withFairThreads(program: Program, threads: "weak" | "strong"): Program {
+  const properties = program.properties.map((p): (typeof program.properties)[number] =>
+    p.check.c === "temporal"
+      ? { ...p, check: { ...p.check, fairness: { threads, strongThreads: [], strongWaits: [] } } }
+      : p,
+  );
+  return { ...program, properties };
+}
+
+test.each([
+  ["mason-2004", "weak"],
+  ["mason-2004", "strong"],
+  ["v2.6.17", "weak"],
+  ["v2.6.17", "strong"],
+] as const)(
+  "I/O that never stops: %s suspends all the same, and with unfair rw_semaphores need not (%s fairness)",
+  async (variant, threads) => {
+    for (const rwsem of ["fair", "unfair"]) {
+      const program = recorded(variant, "endless-io-vs-suspend", { switches: { rwsem } });
+      const verdicts = new Map(found(await checked(withFairThreads(program, threads))));
+      expect([rwsem, verdicts.get("deadlock") ?? "holds", verdicts.get("suspend-ends") ?? "holds"]).toEqual([
+        rwsem,
+        "holds",
+        rwsem === "fair" ? "holds" : "violated starvation",
+      ]);
+    }
   },
   SECONDS,
 );
