@@ -5,6 +5,7 @@ import { type CheckOptions, type CheckRun, checkAll, type Plan } from "../checke
 import type { Evidence } from "../checker/item.ts";
 import { writeItf } from "../checker/trace/itf.ts";
 import { startProgress } from "./progress.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** Runs a plan; the first interrupt ends it in order, the second at once. */
 export async function runPlan(plan: Plan, options: CheckOptions): Promise<CheckRun> {
@@ -47,12 +48,19 @@ export function writeEvidence(where: string, { data, traces }: Evidence, directo
   return texts.map(([file]) => file);
 }
 
-/** Writes the trace of every counterexample below a directory. */
+/**
+ * Writes the trace of every counterexample below a directory.
+ * @throws UsageError where it cannot
+ */
 export function writeTraces(run: CheckRun, directory: string): void {
   for (const { result, counterexample } of run.checked) {
     if (result.trace === null || counterexample === null) continue;
     const file = join(directory, result.trace);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, writeItf(counterexample));
+    try {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, writeItf(counterexample));
+    } catch (error) {
+      throw new UsageError(`cannot write the trace ${file}: ${(error as Error).message}. --out names another folder`);
+    }
   }
 }

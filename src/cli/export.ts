@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
+import { join, parse } from "node:path";
 import { NotExpressible } from "../export/not-expressible.ts";
-import { EXPORT_FORMATS, type ExportOptions } from "../report/export-formats.ts";
+import { EXPORT_FORMATS, type Exported, type ExportOptions } from "../report/export-formats.ts";
 import { nearest } from "../spec/nearest.ts";
 import type { Program } from "../spec/program.ts";
 import { CELL_OPTIONS, loadCell } from "./cell.ts";
@@ -18,9 +19,13 @@ export const exportCommand: Command = {
     property: {
       type: "string",
       value: "P",
-      what: "the property that is asked: a temporal one, as an ltl block (promela), or one of safety (smtlib)",
+      what: "the property that is asked: a temporal one, as an ltl block (promela), one of safety (smtlib), or any (tla)",
     },
-    output: { type: "string", value: "FILE", what: "write to a file; default: stdout" },
+    output: {
+      type: "string",
+      value: "FILE",
+      what: "write to a file, and what TLC wants beside it to another (tla); default: stdout",
+    },
     "max-states": { type: "string", value: "N", what: `largest graph to draw (dot); default: ${DEFAULT_MAX_STATES}` },
   },
   async run(args) {
@@ -37,17 +42,33 @@ export const exportCommand: Command = {
       const ids = program.properties.map((p) => p.id);
       throw new UsageError(`the scenario has no property ${property}; nearest: ${nearest(property, ids).join(", ")}`);
     }
-    const text = await exported(format, program, { maxStates, ...(property === undefined ? {} : { property }) });
     const file = args.text("output");
+    const { text, beside } = exported(format, program, {
+      maxStates,
+      ...(property === undefined ? {} : { property }),
+      ...(file === undefined ? {} : { name: parse(file).name }),
+    });
     if (file === undefined) process.stdout.write(text);
-    else writeFileSync(file, text);
+    else {
+      write(file, text);
+      if (beside !== undefined) write(join(parse(file).dir, `${parse(file).name}${beside.extension}`), beside.text);
+    }
     return 0;
   },
 };
 
-async function exported(format: string, program: Program, options: ExportOptions): Promise<string> {
+function write(file: string, text: string): void {
   try {
-    return (await EXPORT_FORMATS[format]?.(program, options)) ?? "";
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new UsageError(`cannot write ${file}: ${(error as Error).message}`);
+  }
+}
+
+function exported(format: string, program: Program, options: ExportOptions): Exported {
+  try {
+    const made = EXPORT_FORMATS[format]?.(program, options) ?? "";
+    return typeof made === "string" ? { text: made } : made;
   } catch (error) {
     if (error instanceof NotExpressible) throw new UsageError(`--to ${format} cannot express this: ${error.message}`);
     throw error;

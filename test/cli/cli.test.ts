@@ -288,6 +288,34 @@ test("export: Promela for SPIN, with or without a property that SPIN can decide"
   ).toContain("nearest: bounded-wait");
 });
 
+test("export: TLA+ for TLC, with its configuration beside it", () => {
+  const cell = ["--variant", "crossed", "--scenario", "one-each", "--to", "tla"];
+  const text = lockstep(["export", "abba", ...cell]).stdout;
+  expect(text).toContain("MODULE abba_crossed_one_each");
+  const file = join(mkdtempSync(join(tmpdir(), "lockstep-")), "Abba.tla");
+  expect(lockstep(["export", "abba", ...cell, "--property", "deadlock", "--output", file]).status).toBe(0);
+  expect(readFileSync(file, "utf8")).toContain("MODULE Abba -");
+  expect(readFileSync(file.replace(".tla", ".cfg"), "utf8")).toContain("INVARIANT Property\n");
+  expect(lockstep(["export", "abba", ...cell, "--output", file.replace("Abba", "a-b")])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('"a-b" is no name of a module'),
+  });
+  expect(lockstep(["export", "abba", ...cell, "--output", join(file, "B.tla")])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("cannot write"),
+  });
+});
+
+test("check: counterexamples that cannot be written are said to be so", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "lockstep-")), "no-folder");
+  writeFileSync(file, "");
+  const run = lockstep(["check", "abba", "--variant", "crossed", "--scenario", "one-each", "--out", file]);
+  expect({ status: run.status, message: run.stderr }).toEqual({
+    status: 2,
+    message: expect.stringContaining(`cannot write the trace ${join(file, "abba")}`),
+  });
+});
+
 test("export: Horn clauses of one safety property", () => {
   const cell = ["--variant", "crossed", "--scenario", "one-each", "--to", "smtlib"];
   const text = lockstep(["export", "abba", ...cell, "--property", "lock-discipline"]).stdout;
