@@ -41,7 +41,7 @@ export const block_device = struct(
     bd_dev: plain(device),
     i_count: refcount(8),
     /** Initialised by init_once(), the slab constructor. */
-    bd_mount_sem: semaphore(),
+    bd_mount_sem: semaphore(1, 1, { taker: true }),
     /** A page of the file system, or a buffer of it, is dirty; stands for all there is to sync. */
     PG_dirty: bit(),
   },
@@ -69,7 +69,7 @@ export const super_block = struct(
     s_active: atomic(0, 1),
     s_umount: rw_semaphore(),
     /** lock_super() */
-    s_lock: semaphore(),
+    s_lock: semaphore(1, 1, { taker: true }),
     s_frozen: plain(enumeration("SB_UNFROZEN", "SB_FREEZE_WRITE", "SB_FREEZE_TRANS")),
     /** The barrier write_super_lockfs() puts up and unlockfs() takes down: for ext3 that of the journal. */
     fs_locked: plain(bool),
@@ -103,7 +103,7 @@ const mapped_device = struct(
     /** Everything, until kergon-2005 … */
     lock: rw_semaphore(),
     /** … makes two of it: one around suspend, resume and swap_table, one for BLOCK_IO and the deferred bios. */
-    suspend_lock: semaphore(),
+    suspend_lock: semaphore(1, 1, { taker: true }),
     io_lock: rw_semaphore(),
     /** The DMF_* of md->flags, one by one. FS_LOCKED until 2005, FROZEN from 2.6.16 on. */
     BLOCK_IO: bit(),

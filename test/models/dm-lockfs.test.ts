@@ -129,7 +129,7 @@ test.each([
   ["suspend-vs-mount", "holds"],
   ["suspend-vs-umount", "holds"],
   ["resume-vs-suspend", "holds"],
-  ["bdget-fails", "violated deadlock"],
+  ["bdget-fails", "violated self-deadlock"],
 ])(
   "with unfair rw_semaphores, where nobody queues behind a writer: %s, deadlock %s",
   async (scenario, verdict) => {

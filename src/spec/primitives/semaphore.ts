@@ -14,18 +14,30 @@ import { sleepingStep } from "./blocking.ts";
 import { Initialised, type InitOptions } from "./initialised.ts";
 import { signalPending } from "./signal.ts";
 
+const SELF: Expr = { e: "self" };
+
+export interface SemaphoreOptions extends InitOptions {
+  /**
+   * True: who took it last is remembered until somebody gives it back, as whom a finding names and blames. Anybody may
+   * `up` all the same. For one that is used as a lock; default: false.
+   */
+  readonly taker?: boolean;
+}
+
 export class Semaphore {
   declare readonly lock: "semaphore";
   readonly location: Location;
   readonly max: Bound;
   readonly initial: Bound;
   readonly initialised: Initialised;
+  readonly #taker: boolean;
 
-  constructor(location: Location, initial: Bound, max: Bound, options: InitOptions) {
+  constructor(location: Location, initial: Bound, max: Bound, options: SemaphoreOptions) {
     this.location = location;
     this.initial = initial;
     this.max = max;
     this.initialised = new Initialised(location, options);
+    this.#taker = options.taker ?? false;
   }
   get text(): string {
     return this.location.text;
@@ -36,6 +48,17 @@ export class Semaphore {
   }
   cell(): Cell {
     return cell(this.location, "", this.type.domain(), { init: bound(this.initial) });
+  }
+  /** Who took it last, 0 once it was given back. */
+  taker(): Cell | undefined {
+    if (!this.#taker) return undefined;
+    const location = { ...this.location, name: `${this.location.name}.taker` };
+    return cell(location, "", { d: "thread" }, { lock: "semaphore" });
+  }
+  /** Remembers who took it, or that nobody did. */
+  takenBy(thread: Expr, site: Site): Stmt[] {
+    const taker = this.taker();
+    return taker === undefined ? [] : [store(taker, thread, site)];
   }
   /** How many `down` would succeed as of now: for properties and guards. */
   get count(): Int {
@@ -48,7 +71,7 @@ export class Semaphore {
 }
 
 /** A semaphore that starts with `init`; an `up` that takes it above `max` is `semaphore-overflow`. */
-export function semaphore(init: Bound = 1, max: Bound = 1, options: InitOptions = {}): FieldType<Semaphore> {
+export function semaphore(init: Bound = 1, max: Bound = 1, options: SemaphoreOptions = {}): FieldType<Semaphore> {
   return { place: (location) => new Semaphore(location, init, max, options) };
 }
 
@@ -60,7 +83,7 @@ export function sema_init(sem: Semaphore, count: Int | number): void {
     call: `sema_init(&${sem.text}, …)`,
     site,
     checks: aliveCheck(sem.location, site),
-    body: [store(sem.cell(), expr, site), ...sem.initialised.set(site)],
+    body: [store(sem.cell(), expr, site), ...sem.takenBy(constant(0), site), ...sem.initialised.set(site)],
   });
 }
 
@@ -69,7 +92,8 @@ function available(sem: Semaphore): Expr {
 }
 
 function take(sem: Semaphore, site: Site): Stmt[] {
-  return [store(sem.cell(), binary("-", load(sem.cell()), constant(1)), site), { s: "mark", name: "wait", site }];
+  const next = binary("-", load(sem.cell()), constant(1));
+  return [store(sem.cell(), next, site), ...sem.takenBy(SELF, site), { s: "mark", name: "wait", site }];
 }
 
 /** Sleeps, uninterruptibly, until the count is above zero, and takes one. */
@@ -103,6 +127,7 @@ export function down_interruptible(sem: Semaphore, options: Pick<WaitOptions, "r
 
 function sleep(sem: Semaphore, name: string, options: WaitOptions, site: Site, alternatives: Alternative[]): void {
   const call = `${name}(&${sem.text})`;
+  const taker = sem.taker();
   sleepingStep({
     call,
     site,
@@ -111,6 +136,7 @@ function sleep(sem: Semaphore, name: string, options: WaitOptions, site: Site, a
     wait: {
       on: sem.text,
       kind: "semaphore",
+      ...(taker ? { holder: load(taker) } : {}),
       ...(options.resting ? { resting: options.resting().use() } : {}),
     },
   });
@@ -129,7 +155,13 @@ export function down_trylock(sem: Semaphore): Bool {
     checks: sem.checks(call, site),
     body: [
       { s: "mark", name: "trylock", site },
-      { s: "if", c: available(sem), then: [store(sem.cell(), next, site), set(0)], else: [set(1)], site },
+      {
+        s: "if",
+        c: available(sem),
+        then: [store(sem.cell(), next, site), ...sem.takenBy(SELF, site), set(0)],
+        else: [set(1)],
+        site,
+      },
     ],
   });
   return new Bool(
@@ -154,7 +186,7 @@ export function up(sem: Semaphore): void {
         s: "if",
         c: binary(">=", load(sem.cell()), constant(bound(sem.max))),
         then: [{ s: "error", kind: "semaphore-overflow", message, site }],
-        else: [store(sem.cell(), binary("+", load(sem.cell()), constant(1)), site)],
+        else: [store(sem.cell(), binary("+", load(sem.cell()), constant(1)), site), ...sem.takenBy(constant(0), site)],
         site,
       },
     ],

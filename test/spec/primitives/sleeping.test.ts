@@ -37,6 +37,7 @@ import {
   read,
   remove_wait_queue,
   report,
+  type Semaphore,
   schedule,
   sema_init,
   semaphore,
@@ -116,6 +117,33 @@ describe("semaphore", () => {
       start: () => initially(sem, 0),
     };
     expect(verdicts(small)).toMatchObject({ deadlock: "holds", "lock-discipline": "holds" });
+  });
+
+  test("who took it is blamed where that is asked for, and anybody may up all the same", () => {
+    const takes = (sem: Semaphore) => down(sem);
+    const gives = (sem: Semaphore) => up(sem);
+    const uses = (sem: Semaphore) => {
+      down(sem);
+      up(sem);
+    };
+    const of = (sem: Semaphore, ...bodies: ((sem: Semaphore) => void)[]) =>
+      run({ threads: () => bodies.map((body, t) => thread("abc"[t]!, () => body(sem))) });
+    const stuck = (...asked: Parameters<typeof of>): string => {
+      const outcome = of(...asked).outcomes.find((o) => o.property === "deadlock")!;
+      return outcome.verdict === "violated" ? `${outcome.finding.kind}: ${outcome.finding.message}` : outcome.verdict;
+    };
+    const twice = (sem: Semaphore) => {
+      down(sem);
+      down(sem);
+    };
+    const named = global("named", semaphore(1, 1, { taker: true }));
+    expect(stuck(sem, twice)).toBe("deadlock: a waits in down(&sem) for sem: for ever");
+    expect(stuck(named, twice)).toBe("self-deadlock: a waits in down(&named) for named, held by a: for ever");
+    expect(stuck(named, twice, gives)).toBe("holds");
+    // a has given it back, whoever has it now.
+    expect(stuck(named, uses, takes, uses)).toMatch(/: [ac] waits in down\(&named\) for named, held by b/);
+    // Where those who take it give it back, the graph is the same.
+    expect(of(named, uses, uses, uses).states).toBe(of(sem, uses, uses, uses).states);
   });
 
   test("down_trylock is true when the semaphore was not taken", () => {
