@@ -1,6 +1,7 @@
 /** What is measured side by side: a tool with its model, from the source to the verdict. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import type { CellReport, CellsRequest } from "./cells.ts";
 import { type Command, type Cost, measure } from "./measured-process.ts";
 import type { SearchReport, SearchRequest } from "./search.ts";
 
@@ -233,4 +234,21 @@ export function commandLine(place: Place, name: string, args: readonly string[])
       };
     },
   };
+}
+
+/** Both engines on all cells of a protocol, in a process of its own. */
+export function cellsOf(place: Place, protocol: string, runs: number, limits: { seconds: number; memory: number }) {
+  const file = join(place.root, "models", protocol, "protocol.ts");
+  const request: CellsRequest = { protocol: file, runs, ...limits };
+  const { stdout } = measure(place.directory, [
+    process.execPath,
+    join(place.directory, "cells.mjs"),
+    JSON.stringify(request),
+  ]);
+  const cells = stdout
+    .trim()
+    .split("\n")
+    .map((line): CellReport => JSON.parse(line));
+  const shown = JSON.stringify({ ...request, protocol: relative(place.root, file) });
+  return { cells, commands: [`node cells.mjs '${shown}'`] };
 }

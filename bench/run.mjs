@@ -10,7 +10,7 @@ prepare();
 const directory = mkdtempSync(join(tmpdir(), "lockstep-bench-"));
 process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 await build({
-  entryPoints: ["side-by-side.ts", "search.ts"].map((name) => join(ROOT, "bench", name)),
+  entryPoints: ["side-by-side.ts", "search.ts", "cells.ts"].map((name) => join(ROOT, "bench", name)),
   outdir: directory,
   outExtension: { ".js": ".mjs" },
   bundle: true,

@@ -12,6 +12,7 @@ import { lower } from "../src/spec/lowering/lower.ts";
 import {
   type Contender,
   ceiling,
+  cellsOf,
   commandLine,
   lockstep,
   type Place,
@@ -25,9 +26,9 @@ import { canMeasure, installed } from "./measured-process.ts";
 import type { SearchRequest } from "./search.ts";
 
 const USAGE = `npm run bench -- [--large] [--runs N] [--only SECTION]... [--write]
-  --large   also S8, 12 and 13 philosophers, more threads, and 8 openers in the models (half an hour)
+  --large   also S8, 12 and 13 philosophers, more threads, 8 openers in the models, and all cells of the models (hours)
   --runs N  rounds in which every tool runs once; default: 3
-  --only S  one of: search, search-large, parallel, reductions, verdict, liveness, growth, models (repeatable)
+  --only S  one of: search, search-large, parallel, reductions, verdict, liveness, growth, models, cells (repeatable)
   --write   put the tables into bench/README.md and the chart into bench/growth.svg
 `;
 const SECTIONS = [
@@ -39,6 +40,7 @@ const SECTIONS = [
   "liveness",
   "growth",
   "models",
+  "cells",
 ] as const;
 type Section = (typeof SECTIONS)[number];
 
@@ -60,6 +62,9 @@ const GROWTH_IOCTLS = 2;
 /** A search that stored more states than this is not asked for more threads. */
 const MOST_STORED = 2_000_000n;
 const SECONDS_FOR_A_MODEL = 60;
+const PROTOCOLS = ["wait-scan", "loop-partscan", "dm-lockfs", "dm-noflush", "md-lifetime"];
+/** For each engine on each cell. */
+const LIMITS_FOR_A_CELL = { seconds: SECONDS_FOR_A_MODEL, memory: 2 ** 31 };
 
 const EXACT = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE"] };
 const TWO_CORES = { cc: ["-O2", "-DSAFETY", "-DNOREDUCE", "-DNCORE=2"] };
@@ -86,7 +91,7 @@ export async function main({ root, directory, args }: Place & { args: string[] }
     return 2;
   }
   const bench = new Bench({ root, directory }, values.large, runs);
-  const asked = values.only ?? SECTIONS.filter((s) => values.large || s !== "search-large");
+  const asked = values.only ?? SECTIONS.filter((s) => values.large || (s !== "search-large" && s !== "cells"));
   for (const name of SECTIONS.filter((s) => asked.includes(s))) {
     const text = await bench.section(name);
     process.stdout.write(`${text}\n`);
@@ -164,6 +169,8 @@ class Bench {
         return this.#growth();
       case "models":
         return this.#models();
+      case "cells":
+        return this.#cells();
     }
   }
 
@@ -500,6 +507,52 @@ class Bench {
     }
     const header = ["", "engine", "states of the first graph", "verdicts", "source to verdict, s"];
     return section("Large scenarios of the models", header, rows, commands);
+  }
+
+  /** Both engines, without reductions, on all cells of the models at default sizes. They must say the same. */
+  #cells(): string {
+    const rows: string[][] = [];
+    const commands: Shown[] = [];
+    for (const protocol of PROTOCOLS) {
+      process.stderr.write(`${protocol}, all cells\n`);
+      const { cells, commands: typed } = cellsOf(this.#place, protocol, this.#runs, LIMITS_FOR_A_CELL);
+      const wrong = cells.flatMap(({ cell, different }) => different.map((d) => `${protocol} ${cell}: ${d}`));
+      if (wrong.length > 0) throw new Error(`the engines differ:\n${wrong.join("\n")}`);
+      const compared = cells
+        .map((c) => ({ ...c, explicit: median(c.explicit), symbolic: median(c.symbolic) }))
+        .map((c) => ({ ...c, ratio: c.symbolic / c.explicit }))
+        .sort((x, y) => y.ratio - x.ratio);
+      const undecided = compared.filter((c) => c.undecided.length > 0).length;
+      const explicit = compared.reduce((sum, c) => sum + c.explicit, 0);
+      const symbolic = compared.reduce((sum, c) => sum + c.symbolic, 0);
+      // What was not decided counts with the time it was given.
+      const atLeast = undecided > 0 ? "> " : "";
+      const worst = compared[0]!;
+      rows.push([
+        protocol,
+        String(cells.length),
+        String(undecided),
+        seconds(explicit),
+        seconds(symbolic),
+        `${atLeast}${(symbolic / explicit).toFixed(2)}`,
+        median(compared.map((c) => c.ratio)).toFixed(2),
+        String(compared.filter((c) => c.ratio > 3).length),
+        `${worst.undecided.length > 0 ? "> " : ""}${worst.ratio.toFixed(1)}: ${worst.cell} (${seconds(worst.explicit)} s)`,
+      ]);
+      commands.push({ tool: "Both engines in turns", on: protocol, commands: typed });
+    }
+    const header = [
+      "",
+      "cells",
+      "not decided",
+      "explicit, CPU s",
+      "symbolic, CPU s",
+      "ratio of the sums",
+      "median ratio",
+      "above 3",
+      "worst ratio (explicit)",
+    ];
+    return section("Symbolic and explicit on all cells of the models, no reductions", header, rows, commands);
   }
 }
 

@@ -22,6 +22,7 @@ import { acceptingParts } from "../liveness/fair-components.ts";
 import type { ScheduleStep } from "../verdict.ts";
 import { EMPTY, type Root } from "./list-decision-diagram.ts";
 import type { Moves, ReachableStates, Walk } from "./reachable-states.ts";
+import { Schedules, withRings } from "./schedules.ts";
 
 /** Predicates and acceptance sets are bits of a word. */
 const MOST_BITS = 30;
@@ -176,7 +177,7 @@ export class FairCycles {
     return false;
   }
 
-  /** A fair accepted run, of which `exists` has said that there is one; its prefix is a shortest one. */
+  /** A fair accepted run, of which `exists` has said that there is one. */
   lasso(): SymbolicLasso {
     const fair = this.#fair!;
     const starts = this.#starts().filter((start) => this.#readable.has(start));
@@ -257,20 +258,42 @@ export class FairCycles {
     return hop;
   }
 
-  /** A shortest way of one step or more inside a set, that all but its first state belong to, into `target`. */
+  /**
+   * A way of one step or more inside a set, that all but its first state belong to, into `target`; a shortest one if time
+   * and memory suffice for that.
+   */
   #way(starts: readonly ProductState[], within: ProductSet, target: ProductSet, along: Walk): Hop[] {
+    const rings: ProductSet[] = [];
+    const give = () => {
+      for (const set of rings.splice(0)) set.release();
+    };
+    const shortest = withRings(this.#reached, () => this.#shortestWay(starts, within, target, along, rings), give);
+    give();
+    return shortest ?? this.#wayByNodes(starts, within, target, along);
+  }
+
+  /** @param rings Takes the sets that are kept, which the caller releases. */
+  #shortestWay(
+    starts: readonly ProductState[],
+    within: ProductSet,
+    target: ProductSet,
+    along: Walk,
+    rings: ProductSet[],
+  ): Hop[] {
     const reached = this.#reached;
     const { store } = reached;
-    const first = this.#empty();
-    for (const { node, state } of starts) first.put(node, store.union(first.at(node), store.vector(state)));
     const seen = this.#empty();
-    const rings = [first];
+    const first = this.#empty();
+    // The last one is no ring.
+    rings.push(first, seen);
+    for (const { node, state } of starts) first.put(node, store.union(first.at(node), store.vector(state)));
     let hit: ProductState | undefined;
     while (hit === undefined) {
       reached.collectIfFull();
       store.checkTime();
-      const last = rings.at(-1)!;
+      const last = rings.at(-2)!;
       const ring = this.#empty();
+      rings.splice(-1, 0, ring);
       for (const q of this.#nodes) {
         if (last.at(q) === EMPTY) continue;
         const after = store.union(reached.after(last.at(q), along), store.intersect(last.at(q), this.#still));
@@ -280,12 +303,11 @@ export class FairCycles {
         ring.put(q, store.minus(store.intersect(ring.at(q), within.at(q)), seen.at(q)));
         seen.put(q, store.union(seen.at(q), ring.at(q)));
       }
-      rings.push(ring);
       if (ring.isEmpty) throw new Error("a fair state is not reachable from where it was judged to be");
       hit = this.#some(this.#nodes.map((q) => store.intersect(ring.at(q), target.at(q))));
     }
     const hops: Hop[] = [];
-    for (let to = hit, d = rings.length - 2; d >= 0; d--) {
+    for (let to = hit, d = rings.length - 3; d >= 0; d--) {
       const one = store.vector(to.state);
       const before = this.#nodes.map((q) => {
         if (!this.#automaton.nodes[q]!.successors.includes(to.node)) return EMPTY;
@@ -296,8 +318,56 @@ export class FairCycles {
       hops.push({ from, to, step: this.#stepBetween(from, to) });
       to = from;
     }
-    for (const set of [...rings, seen]) set.release();
     return hops.reverse();
+  }
+
+  /**
+   * Any way into `target` inside a set, where rings are too much: in as few changes of the automaton node as possible,
+   * and between them by levels.
+   */
+  #wayByNodes(starts: readonly ProductState[], within: ProductSet, target: ProductSet, along: Walk): Hop[] {
+    const reached = this.#reached;
+    const { store } = reached;
+    const stays = (q: number) => this.#automaton.nodes[q]!.successors.includes(q);
+    const seen = this.#empty();
+    // From a layer moves that stay at a node lead to its exits, and one more from there to the next layer.
+    const layers: { readonly exits: ProductSet; readonly all: ProductSet }[] = [];
+    let start: ProductState | undefined;
+    for (let exits = this.#each((q) => store.intersect(target.at(q), within.at(q))); ; ) {
+      const all = this.#empty();
+      layers.push({ exits, all });
+      for (const q of this.#nodes) {
+        reached.collectIfFull();
+        const leading = stays(q) ? reached.canReachInside(within.at(q), exits.at(q), along) : exits.at(q);
+        all.put(q, store.minus(leading, seen.at(q)));
+        seen.put(q, store.union(seen.at(q), all.at(q)));
+      }
+      start = starts.find((s) => all.has(s));
+      if (start !== undefined) break;
+      exits = this.#each((q) => store.minus(this.#before(within.at(q), this.#next(all, q), along), seen.at(q)));
+      if (exits.isEmpty) throw new Error("a fair state is not reachable from where it was judged to be");
+    }
+    seen.release();
+    const hops: Hop[] = [];
+    const schedules = new Schedules(reached);
+    for (let at = start; ; ) {
+      const { exits, all } = layers.pop()!;
+      const { node } = at;
+      const path = stays(node)
+        ? schedules.between(at.state, exits.at(node), { within: within.at(node), along })
+        : [at.state];
+      for (const state of path.slice(1)) {
+        const to = { node, state };
+        hops.push({ from: at, to, step: this.#stepBetween(at, to) });
+        at = to;
+      }
+      for (const set of [exits, all]) set.release();
+      const next = layers.at(-1)?.all;
+      if (next === undefined) return hops;
+      const hop = this.#hop(at, next, next);
+      hops.push(hop);
+      at = hop.to;
+    }
   }
 
   #stepBetween(from: ProductState, to: ProductState): ScheduleStep | undefined {

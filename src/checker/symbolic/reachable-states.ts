@@ -262,30 +262,30 @@ export class ReachableStates {
     }
   }
 
-  /** The first level for `movesFrom`: -1 is that of idle moves, which depend on everything. */
-  get coarsest(): number {
-    return this.any.idle.length > 0 ? -1 : 0;
+  /** The first level at which moves begin; -1 is that of idle moves, which depend on everything. */
+  coarsest({ idle }: Walk): number {
+    return idle.length > 0 ? -1 : 0;
   }
 
-  /** The moves that begin at this level. */
-  movesAt(level: number): Moves {
-    const { busy, idle } = this.any;
+  /** Those of these moves that begin at this level. */
+  movesAt({ busy, idle }: Walk, level: number): Moves {
     return { busy: busy.filter((r) => this.#relations.level[r] === level), idle: level < 0 ? idle : [] };
   }
 
-  /** The moves that begin at this level or below. */
-  movesFrom(level: number): Moves {
-    const { busy, idle } = this.any;
+  /** Those of these moves that begin at this level or below. */
+  movesFrom({ busy, idle }: Walk, level: number): Moves {
     return { busy: busy.filter((r) => this.#relations.level[r]! >= level), idle: level < 0 ? idle : [] };
   }
 
-  /** All states reachable from `set` by moves that begin at `level`, not negative, or below. */
-  closedBelow(set: number, level: number): number {
-    return this.#saturation.forward(set, level);
-  }
-
-  /** The states of `within`, which is held, from which its subset `set` is reachable inside by such moves. */
-  leadingBelow(set: number, within: number, level: number): number {
-    return this.#saturation.backward(set, within, this.any.inverse, level);
+  /**
+   * The states of `within`, which is held, from which its subset `set` is reachable inside it by moves that begin at
+   * `level`, not negative, or below.
+   */
+  leadingBelow(
+    set: number,
+    { within, along }: { readonly within: number; readonly along: Walk },
+    level: number,
+  ): number {
+    return this.#saturation.backward(set, within, along.inverse, level);
   }
 }

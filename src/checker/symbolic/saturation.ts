@@ -139,11 +139,9 @@ export class Saturation {
     for (const frame of this.#frames) frame.clear();
   }
 
-  /**
-   * All states reachable from `set` by edges that begin at level `from` or below; the edges are learned on the way.
-   */
-  forward(set: number, from = 0): number {
-    return this.#forwardFrom(set, 0, from);
+  /** All states reachable from `set`; the edges are learned on the way. */
+  forward(set: number): number {
+    return this.#saturate(set, 0);
   }
 
   /**
@@ -156,23 +154,6 @@ export class Saturation {
   }
 
   /** Closes what is at level `from`. */
-  #forwardFrom(set: number, level: number, from: number): number {
-    if (level === from) return this.#saturate(set, level);
-    const store = this.#store;
-    if (set === EMPTY) return EMPTY;
-    const code = (from << OPERATION_BITS) | SATURATE;
-    const known = store.cached(set, 0, code);
-    if (known >= 0) return known;
-    const frame = this.#frames[level]!;
-    frame.node = set;
-    for (let n = set; n !== 0; n = store.right[n]!) frame.insert(frame.size, store.value[n]!, store.down[n]!, 0);
-    for (let i = 0; i < frame.size; i++) frame.below[i] = this.#forwardFrom(frame.below[i]!, level + 1, from);
-    const result = this.#build(frame);
-    store.cache(set, 0, code, result);
-    frame.clear();
-    return result;
-  }
-
   #backwardFrom(set: number, within: number, level: number, from: number): number {
     if (level === from) return this.#saturateBack(set, within, level);
     const store = this.#store;

@@ -5,15 +5,15 @@
  * the smaller diagram, until the two meet. Rings are sets of states at one distance, which may have little structure
  * where all reachable states together have much: every thread is as far as the others are not.
  *
- * Where they are too much for the budget, a way is put together by levels, as saturation has found the states: with as
- * few steps as possible that begin at the first level, between them any number of steps that begin below, and so on down
- * for each part in turn. What is reachable by steps below a level is what saturation computes, so the sets are of the
- * kind that saturation could handle already; parts that rings suffice for are shortest again. Every step is a step of
- * the system, but there may be a shorter way.
+ * Where they are too much for the budget, a way is put together by levels, as saturation finds states: with as few
+ * steps as possible that begin at the first level, between them any number of steps that begin below, and so on down for
+ * each part in turn. From where a set can be reached by steps below a level is what saturation computes, so the sets are
+ * of the kind that saturation could handle already; parts that small rings suffice for are shortest again. Every step is
+ * a step of the system, but there may be a shorter way.
  */
 import type { ScheduleStep } from "../verdict.ts";
 import { BudgetExhausted, EMPTY, type Root } from "./list-decision-diagram.ts";
-import type { Moves, ReachableStates } from "./reachable-states.ts";
+import type { Moves, ReachableStates, Walk } from "./reachable-states.ts";
 
 /** The part of the time left that shortest ways may take. */
 const TIME_FOR_RINGS = 0.5;
@@ -31,15 +31,21 @@ export interface Way {
   readonly shortest: boolean;
 }
 
+/** Where ways go: inside a set, which is held, along some moves. */
+export interface Area {
+  readonly within: number;
+  readonly along: Walk;
+}
+
 /** Sets by distance from a first one. */
 class Rings {
-  readonly moves: Moves;
+  readonly area: { readonly within: number; readonly along: Moves };
   readonly #reached: ReachableStates;
   readonly #rings: Root[];
   readonly #seen: Root;
 
-  constructor(reached: ReachableStates, first: number, moves: Moves) {
-    this.moves = moves;
+  constructor(reached: ReachableStates, first: number, area: Rings["area"]) {
+    this.area = area;
     this.#reached = reached;
     this.#rings = [reached.store.hold(first)];
     this.#seen = reached.store.hold(first);
@@ -57,11 +63,13 @@ class Rings {
   extend(backward: boolean): void {
     const reached = this.#reached;
     const { store } = reached;
+    const { within, along } = this.area;
     reached.collectIfFull();
     store.checkTime();
     const outermost = this.at(this.last);
-    const beyond = backward ? reached.before(reached.all, outermost, this.moves) : reached.after(outermost, this.moves);
-    const ring = store.minus(beyond, this.#seen.node);
+    const beyond = backward ? reached.before(within, outermost, along) : reached.after(outermost, along);
+    const inside = within === reached.all ? beyond : store.intersect(beyond, within);
+    const ring = store.minus(inside, this.#seen.node);
     this.#seen.node = store.union(this.#seen.node, ring);
     this.#rings.push(store.hold(ring));
   }
@@ -107,7 +115,8 @@ export class Schedules {
     if (target.node === EMPTY) throw new Error("no state of the set is reachable");
     try {
       const shortest = nearest ? this.#nearest(target.node) : undefined;
-      const path = shortest ?? this.#byLevels(reached.initial(), target.node, reached.coarsest);
+      const path =
+        shortest ?? this.between(reached.initial(), target.node, { within: reached.all, along: reached.any });
       return { state: path.at(-1)!, steps: this.#steps(path), shortest: shortest !== undefined };
     } finally {
       store.release(target);
@@ -118,20 +127,17 @@ export class Schedules {
   #nearest(target: number): State[] | undefined {
     const reached = this.#reached;
     if (this.#tooMany) return undefined;
-    try {
-      return reached.store.inTime(TIME_FOR_RINGS, () => {
-        this.#outward ??= new Rings(reached, reached.store.vector(reached.initial()), reached.any);
+    const path = withRings(
+      reached,
+      () => {
+        const area = { within: reached.all, along: reached.any };
+        this.#outward ??= new Rings(reached, reached.store.vector(reached.initial()), area);
         return this.#meet(this.#outward, target, Number.POSITIVE_INFINITY);
-      });
-    } catch (e) {
-      if (!(e instanceof BudgetExhausted)) throw e;
-      this.#tooMany = true;
-      this.#outward?.release();
-      reached.recover();
-      reached.store.checkTime();
-      reached.store.collect();
-      return undefined;
-    }
+      },
+      () => this.#outward?.release(),
+    );
+    this.#tooMany = path === undefined;
+    return path;
   }
 
   /**
@@ -144,7 +150,7 @@ export class Schedules {
       const hit = store.intersect(outward.at(d), target);
       if (hit !== EMPTY) return this.#back(outward, d, store.first(hit));
     }
-    const inward = new Rings(this.#reached, target, outward.moves);
+    const inward = new Rings(this.#reached, target, outward.area);
     try {
       for (let nodes = 0; ; ) {
         const out = store.size(outward.at(outward.last));
@@ -156,7 +162,9 @@ export class Schedules {
         const hit = store.intersect(outward.at(outward.last), inward.at(inward.last));
         if (hit === EMPTY) continue;
         const path = this.#back(outward, outward.last, store.first(hit));
-        for (let d = inward.last - 1; d >= 0; d--) path.push(this.#next(path.at(-1)!, inward.at(d), outward.moves));
+        for (let d = inward.last - 1; d >= 0; d--) {
+          path.push(this.#next(path.at(-1)!, inward.at(d), outward.area.along));
+        }
         return path;
       }
     } finally {
@@ -170,7 +178,7 @@ export class Schedules {
     const path = [state];
     for (let d = distance - 1; d >= 0; d--) {
       const to = store.vector(path.at(-1)!);
-      path.push(store.first(this.#reached.before(rings.at(d), to, rings.moves)));
+      path.push(store.first(this.#reached.before(rings.at(d), to, rings.area.along)));
     }
     return path.reverse();
   }
@@ -180,65 +188,62 @@ export class Schedules {
     return store.first(store.intersect(this.#reached.after(store.vector(state), along), into));
   }
 
-  /** A path from a state to one of `target`, which is reachable by moves that begin at `level` or below. */
-  #byLevels(from: State, target: number, level: number): State[] {
+  /** A path, from the state on, to one of `target`, a held part of the area that is reachable inside it. */
+  between(from: State, target: number, area: Area): State[] {
+    return this.#byLevels(from, target, area, this.#reached.coarsest(area.along));
+  }
+
+  /** The same by moves that begin at `level` or below. */
+  #byLevels(from: State, target: number, area: Area, level: number): State[] {
     const reached = this.#reached;
     const { store } = reached;
-    const goal = store.hold(target);
-    const held = [goal];
+    const held: Root[] = [];
     const hold = (set: number) => held[held.push(store.hold(set)) - 1]!;
     try {
-      const direct = this.#inFewNodes(from, goal.node, level);
+      const goal = hold(target);
+      const direct = this.#inFewNodes(from, goal.node, area, level);
       if (direct !== undefined) return direct;
       // The first levels may have no part in it.
       let at = level;
-      let below = reached.closedBelow(store.vector(from), at + 1);
-      while (store.intersect(below, goal.node) !== EMPTY) below = reached.closedBelow(store.vector(from), ++at + 1);
-      const layers = [{ entry: hold(EMPTY), all: hold(below) }];
+      let leading = reached.leadingBelow(goal.node, area, at + 1);
+      while (store.contains(leading, from)) leading = reached.leadingBelow(goal.node, area, ++at + 1);
+      // From a layer moves below this level lead to its exits, and a move that begins at it from them to the next layer.
+      const layers = [{ exits: goal, all: hold(leading) }];
       if (at > level) {
-        const path = this.#inFewNodes(from, goal.node, at);
+        const path = this.#inFewNodes(from, goal.node, area, at);
         if (path !== undefined) return path;
       }
-      // One move that begins at this level after the other, with all that can follow it below.
-      const moves = reached.movesAt(at);
+      const moves = reached.movesAt(area.along, at);
       const seen = hold(layers[0]!.all.node);
-      for (;;) {
+      while (!store.contains(layers.at(-1)!.all.node, from)) {
         store.checkTime();
         reached.collectIfFull();
-        const { node } = layers.at(-1)!.all;
-        if (store.intersect(node, goal.node) !== EMPTY) break;
-        const entry = hold(store.minus(reached.after(node, moves), seen.node));
-        if (entry.node === EMPTY) throw new Error("a state is not reachable from where it was judged to be");
-        const all = hold(reached.closedBelow(entry.node, at + 1));
-        // Nothing leads back out of what was seen before but moves of this level.
+        const exits = hold(store.minus(reached.before(area.within, layers.at(-1)!.all.node, moves), seen.node));
+        if (exits.node === EMPTY) throw new Error("a state is not reachable from where it was judged to be");
+        const all = hold(reached.leadingBelow(exits.node, area, at + 1));
         all.node = store.minus(all.node, seen.node);
         seen.node = store.union(seen.node, all.node);
-        layers.push({ entry, all });
+        layers.push({ exits, all });
       }
       seen.node = EMPTY;
-      const parts: { readonly from: State; readonly goal: Root }[] = [];
-      goal.node = store.intersect(layers.at(-1)!.all.node, goal.node);
-      for (let i = layers.length - 1; i > 0; i--) {
-        const { entry, all } = layers[i]!;
-        const leading = reached.leadingBelow(goal.node, all.node, at + 1);
-        const first = store.first(store.intersect(leading, entry.node));
-        parts.push({ from: first, goal: hold(goal.node) });
-        goal.node = reached.before(layers[i - 1]!.all.node, store.vector(first), moves);
-      }
-      parts.push({ from, goal: hold(goal.node) });
-      for (const { entry, all } of layers) for (const root of [entry, all]) root.node = EMPTY;
-      // Each part ends in a state from which a move leads to where the next one begins.
       const path: State[] = [];
-      for (const part of parts.reverse()) path.push(...this.#byLevels(part.from, part.goal.node, at + 1));
-      return path;
+      for (let state = from; ; ) {
+        const { exits, all } = layers.pop()!;
+        all.node = EMPTY;
+        for (const passed of this.#byLevels(state, exits.node, area, at + 1)) path.push(passed);
+        const next = layers.at(-1);
+        if (next === undefined) return path;
+        state = this.#next(path.at(-1)!, next.all.node, moves);
+      }
     } finally {
       for (const root of held) store.release(root);
     }
   }
 
   /** A shortest path by moves that begin at `level` or below, if small rings suffice to find it. */
-  #inFewNodes(from: State, target: number, level: number): State[] | undefined {
-    const rings = new Rings(this.#reached, this.#reached.store.vector(from), this.#reached.movesFrom(level));
+  #inFewNodes(from: State, target: number, { within, along }: Area, level: number): State[] | undefined {
+    const reached = this.#reached;
+    const rings = new Rings(reached, reached.store.vector(from), { within, along: reached.movesFrom(along, level) });
     const path = this.#meet(rings, target, this.#mostNodes);
     rings.release();
     return path;
@@ -251,5 +256,23 @@ export class Schedules {
       if (found === undefined) throw new Error("a symbolic edge has no concrete counterpart");
       return { thread: found.thread, action: found.action, ways: found.ways };
     });
+  }
+}
+
+/**
+ * What `search` finds by rings, in a part of the time left; undefined if the budget does not suffice.
+ *
+ * @param give Lets go of the rings.
+ */
+export function withRings<T>(reached: ReachableStates, search: () => T, give: () => void): T | undefined {
+  try {
+    return reached.store.inTime(TIME_FOR_RINGS, search);
+  } catch (e) {
+    if (!(e instanceof BudgetExhausted)) throw e;
+    give();
+    reached.recover();
+    reached.store.checkTime();
+    reached.store.collect();
+    return undefined;
   }
 }
