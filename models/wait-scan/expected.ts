@@ -12,6 +12,7 @@ import {
 import { boundedWait, noEarlyReturn, survivesLostBio } from "./properties.ts";
 
 const probing = ["probe-vs-wait", "two-probes-vs-wait"];
+const endless = ["rescan-for-ever-vs-wait", "probe-for-ever-vs-wait"];
 const pinned = ["reread-twice-vs-wait", "rescan-for-ever-vs-wait"];
 const listed = ["jones-2007", "jones-2007-ref"];
 const nodeless = ["before", ...listed, "scan-counter", "probe-counter"];
@@ -41,7 +42,7 @@ export const expected: readonly Expected[] = [
   ),
   violated(
     ["jones-2007"],
-    probing,
+    [...probing, "probe-for-ever-vs-wait"],
     memorySafety,
     ["use-after-free"],
     "the waiter drops the spinlock before it takes bd_mutex and holds no reference; register_disk() finishes meanwhile, and its bdput() was the last",
@@ -55,10 +56,17 @@ export const expected: readonly Expected[] = [
   ),
   violated(
     [...listed, "scan-counter"],
-    ["rescan-for-ever-vs-wait"],
+    endless,
     boundedWait,
     ["starvation"],
     "the wait is over only when nothing is being scanned in the moment it looks, and each time it looks another scan has begun",
+  ),
+  violated(
+    ["probe-counter"],
+    ["probe-for-ever-vs-wait"],
+    boundedWait,
+    ["starvation"],
+    "the wait is over only when nobody probes in the moment it looks, and each time it looks another probe has begun",
   ),
   violated(
     listed,

@@ -26,13 +26,13 @@ import { boundedWait, noEarlyReturn, survivesLostBio, waiterLivelock } from "./p
 const everywhere: readonly Property[] = [memorySafety, deadlock, lockDiscipline, atomicSleep];
 
 /** A driver's probe registers one disk. */
-const driver = (n: 0 | 1): ThreadSpec =>
-  thread(n === 0 ? "driver1" : "driver2", () => {
-    probe_begins();
-    probes[n].set("begun");
-    register_disk({ by: n === 0 ? "driver1" : "driver2" });
-    probe_ends();
-  });
+const probe = (n: 0 | 1): void => {
+  probe_begins();
+  probes[n].set("begun");
+  register_disk({ by: n === 0 ? "driver1" : "driver2" });
+  probe_ends();
+};
+const driver = (n: 0 | 1): ThreadSpec => thread(n === 0 ? "driver1" : "driver2", () => probe(n));
 
 /** `insmod blkdev_wait_scan.ko`: notes which probes have begun, waits, and looks whether they are done. */
 const insmod = (): ThreadSpec =>
@@ -103,5 +103,11 @@ export const scenarios: readonly Scenario[] = [
     threads: () => [driver(0), insmod()],
     start: () => initially(reads_are_lost, true),
     properties: [...everywhere, survivesLostBio],
+  },
+  {
+    id: "probe-for-ever-vs-wait",
+    title: "a driver registers one disk after the other while insmod waits",
+    threads: () => [thread("driver1", () => Forever(() => probe(0))), insmod()],
+    properties: [...everywhere, boundedWait],
   },
 ];
