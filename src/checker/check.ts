@@ -355,7 +355,8 @@ class ItemThread {
         } else {
           const problem = problemOf(error, itemName(item.program, item.deviations));
           const evidence = { data: { error: error.stack }, traces: {} };
-          settle({ checked: [], problems: [{ ...problem, evidence }], coverage: null }, true);
+          const told = problem.kind === "internal" ? { ...problem, evidence } : problem;
+          settle({ checked: [], problems: [told], coverage: null }, true);
         }
       };
       const left = options.deadline - Date.now() + GRACE * 1000;
@@ -365,7 +366,11 @@ class ItemThread {
       signal?.addEventListener("abort", onAbort, { once: true });
       worker.on("message", onMessage);
       worker.on("error", onError);
-      worker.postMessage({ item, options } satisfies WorkerRequest);
+      try {
+        worker.postMessage({ item, options } satisfies WorkerRequest);
+      } catch (error) {
+        onError(error as Error);
+      }
     });
   }
 

@@ -190,6 +190,10 @@ export function problemOf(error: unknown, where: string): Problem {
     const place = error.site === undefined ? "" : `${error.site.file}:${error.site.line}:${error.site.column}: `;
     return { kind: "model", where, message: `${place}${error.message}` };
   }
+  if (error instanceof RangeError && error.message.includes("call stack")) {
+    const message = "the model nests too deeply to be worked on: it needs fewer slots, elements or threads";
+    return { kind: "model", where, message };
+  }
   if (error instanceof CheckpointError) return { kind: "checkpoint", where, message: error.message };
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { kind: "internal", where, message };

@@ -18,7 +18,10 @@ export const certify: Command = {
     const [file = ""] = args.require(["CERTIFICATE"], "exactly", certify.usage);
     const timeout = args.number("timeout", "a number of seconds above 0", false) ?? DEFAULT_TIMEOUT;
     const choice = solverChoice(args);
-    if (!existsSync(file) || !statSync(file).isFile()) throw new UsageError(`${file}: there is no such file`);
+    if (!existsSync(file) || !statSync(file).isFile()) {
+      const what = existsSync(file) ? "it is no file" : "there is no such file";
+      throw new UsageError(`${file}: ${what}; a certificate is a .smt2 file that --engine smt wrote below --proofs`);
+    }
     try {
       const { valid, about, answers, solver } = await certifyFile(file, choice, timeout);
       const lines = Object.entries(answers).map(([question, answer]) => `  ${question}: ${answer}`);
@@ -27,7 +30,7 @@ export const certify: Command = {
       return valid ? 0 : 1;
     } catch (error) {
       if (!(error instanceof SolverFailure)) throw error;
-      process.stderr.write(`lockstep: ${error.kind === "rejected" ? file : "the solver"}: ${error.message}\n`);
+      process.stderr.write(`lockstep: ${error.kind === "rejected" ? "" : "the solver: "}${error.message}\n`);
       return 2;
     }
   },

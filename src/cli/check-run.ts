@@ -1,9 +1,9 @@
 /** What `check` and `compare` share: a run with progress, interrupts, traces and evidence of internal errors. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type CheckOptions, type CheckRun, checkAll, type Plan } from "../checker/check.ts";
 import type { Evidence } from "../checker/item.ts";
 import { writeItf } from "../checker/trace/itf.ts";
+import { writeOutput } from "./output-file.ts";
 import { startProgress } from "./progress.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -39,28 +39,24 @@ export async function runPlan(plan: Plan, options: CheckOptions): Promise<CheckR
 /** Keeps the evidence for an internal error below a directory. @returns the files, the one with everything first */
 export function writeEvidence(where: string, { data, traces }: Evidence, directory = ".lockstep"): string[] {
   const stem = join(directory, `internal-error-${where.replaceAll(/[^\w.=-]+/g, "_")}`);
-  mkdirSync(dirname(stem), { recursive: true });
   const texts = [
     [`${stem}.json`, `${JSON.stringify(data, null, 2)}\n`] as const,
     ...Object.entries(traces).map(([name, trace]) => [`${stem}.${name}.itf.json`, writeItf(trace)] as const),
   ];
-  for (const [file, text] of texts) writeFileSync(file, text);
+  for (const [file, text] of texts) writeOutput(file, text);
   return texts.map(([file]) => file);
 }
 
-/**
- * Writes the trace of every counterexample below a directory.
- * @throws UsageError where it cannot
- */
-export function writeTraces(run: CheckRun, directory: string): void {
-  for (const { result, counterexample } of run.checked) {
-    if (result.trace === null || counterexample === null) continue;
-    const file = join(directory, result.trace);
-    try {
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, writeItf(counterexample));
-    } catch (error) {
-      throw new UsageError(`cannot write the trace ${file}: ${(error as Error).message}. --out names another folder`);
+/** Writes the trace of every counterexample below a directory, up to the first that cannot be written: why not. */
+export function writeTraces(run: CheckRun, directory: string): UsageError | undefined {
+  try {
+    for (const { result, counterexample } of run.checked) {
+      if (result.trace === null || counterexample === null) continue;
+      writeOutput(join(directory, result.trace), writeItf(counterexample));
     }
+    return undefined;
+  } catch (error) {
+    if (error instanceof UsageError) return new UsageError(`${error.message}; --out names another directory`);
+    throw error;
   }
 }

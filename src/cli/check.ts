@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type CheckOptions, type CheckRun, type Plan, planItems, type Selection } from "../checker/check.ts";
 import { ENGINE_OPTIONS, ENGINES, type EngineName } from "../checker/engine.ts";
 import { assertWritable } from "../checker/explicit/checkpoint.ts";
@@ -12,10 +12,12 @@ import { displayPath } from "../load/source-position.ts";
 import { coverageText } from "../report/coverage.ts";
 import type { ReportContext, Reporter } from "../report/reporter.ts";
 import { REPORTERS } from "../report/reporters.ts";
+import { problemText } from "../report/result-text.ts";
 import { nearestNames } from "../spec/nearest.ts";
 import { runPlan, writeTraces } from "./check-run.ts";
 import type { Arguments, Command, OptionSpecs } from "./command.ts";
 import { loadModels, modelFiles, selectionOf } from "./models.ts";
+import { assertCanBe, writeOutput } from "./output-file.ts";
 import { packageVersion } from "./package-version.ts";
 import { SMT_OPTION, solverOptions } from "./solver.ts";
 import { UsageError } from "./usage-error.ts";
@@ -98,8 +100,10 @@ async function runCheck(args: Arguments): Promise<number> {
   // Everything that can be wrong with the command line is said before anything takes time.
   const directory = args.text("out") ?? "counterexamples";
   if (directory === "") throw new UsageError("--out needs the name of a directory");
+  assertCanBe("directory", directory, `--out ${directory}`);
   const proofs = args.text("proofs") ?? PROOFS;
   if (proofs === "") throw new UsageError("--proofs needs the name of a directory");
+  assertCanBe("directory", proofs, `--proofs ${proofs}`);
   const crossCheck = crossCheckOf(args);
   const search = searchOptions(args, crossCheck);
   const options: CheckOptions = {
@@ -156,7 +160,7 @@ async function runCheck(args: Arguments): Promise<number> {
   }
   if (options.engine === "smt") refuseTemporal(plan, options.engine, filters.properties);
   const run = await runPlan({ items: plan.items, problems: [...loaded.problems, ...plan.problems] }, options);
-  writeTraces(run, directory);
+  const problem = writeTraces(run, directory);
   report(run, outputs, {
     version: packageVersion(),
     directory: displayPath(directory).replace(/\/$/, ""),
@@ -169,6 +173,8 @@ async function runCheck(args: Arguments): Promise<number> {
     const readable = outputs.some((o) => o.file === undefined && o.reporter === REPORTERS.default);
     (readable ? process.stdout : process.stderr).write(coverageText(run.coverage));
   }
+  // What was found is reported all the same.
+  if (problem !== undefined) throw problem;
   return exitStatus(run);
 }
 
@@ -275,7 +281,8 @@ function checkpointOf(args: Arguments): CheckpointOptions | undefined {
   try {
     assertWritable(write);
   } catch (error) {
-    if (error instanceof CheckpointError) throw new UsageError(`--checkpoint ${error.message}`);
+    const option = args.has("checkpoint") ? "checkpoint" : "resume";
+    if (error instanceof CheckpointError) throw new UsageError(`--${option} ${error.message}`);
     throw error;
   }
   return { write: resolve(write), resume, every: every ?? CHECKPOINT_INTERVAL, version: packageVersion() };
@@ -309,6 +316,7 @@ function outputsOf(words: readonly string[]): Output[] {
       throw new UsageError(`no reporter is called ${name}; there are ${names.join(", ")}.${nearestNames(name, names)}`);
     }
     if (file === "") throw new UsageError(`--reporter ${word}: the file's name is missing`);
+    if (file !== undefined) assertCanBe("file", file, `--reporter ${word}`);
     return { reporter, file, name };
   });
   const toScreen = outputs.filter((o) => o.file === undefined);
@@ -326,12 +334,11 @@ function report(run: CheckRun, outputs: readonly Output[], context: ReportContex
     if (file === undefined) {
       process.stdout.write(reporter(run, context));
     } else {
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, reporter(run, { ...context, color: false }));
+      writeOutput(file, reporter(run, { ...context, color: false }));
     }
   }
   // A machine-readable report on stdout does not tell a person what went wrong.
   if (outputs.every((o) => o.reporter !== REPORTERS.default)) {
-    for (const problem of run.problems) process.stderr.write(`lockstep: ${problem.where}: ${problem.message}\n`);
+    for (const problem of run.problems) process.stderr.write(`lockstep: ${problemText(problem)}\n`);
   }
 }

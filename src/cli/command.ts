@@ -57,6 +57,14 @@ export class Arguments {
       this.positionals = positionals;
     } catch (error) {
       if (error instanceof UsageError) throw error;
+      // A value with a dash in front is taken for an option.
+      const dashed = argv.findIndex((arg, i) => arg.startsWith("-") && specs[argv[i - 1]?.slice(2) ?? ""]?.value);
+      if (dashed > 0 && (error as { code?: unknown }).code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
+        const option = argv[dashed - 1];
+        throw new UsageError(
+          `${option} needs a value; one that begins with a dash is written ${option}=${argv[dashed]}`,
+        );
+      }
       const sentence = (error as Error).message.split(/\.\s/)[0] ?? "";
       throw new UsageError(`${sentence.replace(/\s*\n[\s\S]*$/, "")}. See \`lockstep help ${command}\``);
     }

@@ -1,6 +1,7 @@
 import { planItems } from "../checker/check.ts";
 import { exitStatus } from "../checker/result.ts";
 import { comparisonOf, comparisonText, isWorse } from "../report/comparison.ts";
+import { problemText } from "../report/result-text.ts";
 import { SEARCH_OPTIONS, searchOptions } from "./check.ts";
 import { runPlan } from "./check-run.ts";
 import type { Command } from "./command.ts";
@@ -52,6 +53,13 @@ export const compare: Command = {
       );
     } else {
       process.stdout.write(`${comparisons.map((c) => comparisonText(model.protocol.id, c)).join("\n\n")}\n`);
+      for (const { candidate, rows } of comparisons) {
+        const worse = rows.find((row) => isWorse(row.change));
+        if (worse === undefined) continue;
+        const cell = `--variant ${candidate} --scenario ${worse.scenario} --property ${worse.property}`;
+        const params = filters.params.map((param) => ` --param ${param}`).join("");
+        process.stdout.write(`\nThe schedule: npx lockstep check ${word} ${cell}${params}\n`);
+      }
       const left = run.unfinished.length;
       if (run.interrupted) {
         process.stdout.write(
@@ -59,7 +67,7 @@ export const compare: Command = {
         );
       }
     }
-    for (const problem of run.problems) process.stderr.write(`lockstep: ${problem.where}: ${problem.message}\n`);
+    for (const problem of run.problems) process.stderr.write(`lockstep: ${problemText(problem)}\n`);
     // Whether verdicts are as the model expects is for `check`; here only what got worse counts.
     const status = exitStatus({ ...run, checked: run.checked.filter((c) => c.result.finding?.kind === "model-error") });
     if (status !== 0) return status;

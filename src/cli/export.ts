@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { join, parse } from "node:path";
 import { NotExpressible } from "../export/not-expressible.ts";
 import { EXPORT_FORMATS, type Exported, type ExportOptions } from "../report/export-formats.ts";
@@ -6,6 +5,7 @@ import { nearest } from "../spec/nearest.ts";
 import type { Program } from "../spec/program.ts";
 import { CELL_OPTIONS, loadCell } from "./cell.ts";
 import type { Command } from "./command.ts";
+import { assertCanBe, writeOutput } from "./output-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 const DEFAULT_MAX_STATES = 2000;
@@ -37,33 +37,27 @@ export const exportCommand: Command = {
     const maxStates = args.number("max-states", "a whole number above 0", true) ?? DEFAULT_MAX_STATES;
     const property = args.text("property");
     if (property !== undefined && format === "dot") throw new UsageError("--property has no effect on --to dot");
+    const file = args.text("output");
+    if (file === "") throw new UsageError("--output needs the name of a file");
+    if (file !== undefined) assertCanBe("file", file, `--output ${file}`);
     const { program } = await loadCell(args, exportCommand.usage);
     if (property !== undefined && !program.properties.some((p) => p.id === property)) {
       const ids = program.properties.map((p) => p.id);
       throw new UsageError(`the scenario has no property ${property}; nearest: ${nearest(property, ids).join(", ")}`);
     }
-    const file = args.text("output");
     const { text, beside } = exported(format, program, {
       maxStates,
       ...(property === undefined ? {} : { property }),
       ...(file === undefined ? {} : { name: parse(file).name }),
     });
     if (file === undefined) process.stdout.write(text);
-    else {
-      write(file, text);
-      if (beside !== undefined) write(join(parse(file).dir, `${parse(file).name}${beside.extension}`), beside.text);
+    else writeOutput(file, text);
+    if (file !== undefined && beside !== undefined) {
+      writeOutput(join(parse(file).dir, `${parse(file).name}${beside.extension}`), beside.text);
     }
     return 0;
   },
 };
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new UsageError(`cannot write ${file}: ${(error as Error).message}`);
-  }
-}
 
 function exported(format: string, program: Program, options: ExportOptions): Exported {
   try {

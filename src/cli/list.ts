@@ -1,3 +1,4 @@
+import { problemText } from "../report/result-text.ts";
 import type { Command } from "./command.ts";
 import { loadModels } from "./models.ts";
 
@@ -28,7 +29,7 @@ export const list: Command = {
     } else {
       process.stdout.write(`${described.map(text).join("\n\n")}\n`);
     }
-    for (const problem of problems) process.stderr.write(`lockstep: ${problem.where}: ${problem.message}\n`);
+    for (const problem of problems) process.stderr.write(`lockstep: ${problemText(problem)}\n`);
     return problems.length > 0 ? 2 : 0;
   },
 };

@@ -1,5 +1,5 @@
 /** From the words of a command line to models and to the part of them that is asked for. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { CheckableModel, Selection } from "../checker/check.ts";
 import { problemOf } from "../checker/item.ts";
@@ -28,15 +28,17 @@ export function modelFiles(words: readonly string[]): string[] {
     throw new UsageError("there are no models here: no models/NAME/protocol.ts; name a protocol or a .ts file");
   }
   return words.map((word) => {
-    const named = found.find((m) => m.name === word);
-    if (named !== undefined) return named.file;
+    const known = found.find((m) => m.name === word);
+    if (known !== undefined) return known.file;
+    const isDirectory = word !== "" && existsSync(resolve(word)) && statSync(resolve(word)).isDirectory();
+    if (isDirectory) throw new UsageError(`${word} is a directory; name a protocol, or a model's .ts file`);
     if (word.endsWith(".ts") || word.includes("/")) {
       if (existsSync(resolve(word))) return resolve(word);
       throw new UsageError(`${word}: there is no such file; a model is a .ts file that exports a protocol`);
     }
     const names = found.map((m) => m.name);
     throw new UsageError(
-      `no protocol is called ${word}.${nearestNames(word, names)} A model file must be given as a path ending in .ts`,
+      `no protocol is called ${named(word)}.${nearestNames(word, names)} A model file must be given as a path ending in .ts`,
     );
   });
 }
@@ -52,7 +54,18 @@ export async function loadModels(words: readonly string[]): Promise<LoadedModels
       problems.push(problemOf(error, displayPath(file)));
     }
   }
+  refuseTwice(models);
   return { models, problems };
+}
+
+/** Traces and rows of the report are told apart by the protocol's name. */
+function refuseTwice(models: readonly Model[]): void {
+  for (const [i, { protocol, file }] of models.entries()) {
+    const other = models.slice(0, i).find((m) => m.protocol.id === protocol.id);
+    if (other === undefined) continue;
+    const files = `${displayPath(other.file)} and ${displayPath(file)}`;
+    throw new UsageError(`${files} are both the protocol ${protocol.id}; give one another name, or run one at a time`);
+  }
 }
 
 /** Loads the one model a command is about; a ModelError if it does not load. */
@@ -136,7 +149,13 @@ export function selectionOf(models: readonly Model[], filters: Filters): Selecti
 
 function mustExist(what: string, names: readonly string[], existing: readonly string[]): void {
   const unknown = names.find((name) => !existing.includes(name));
-  if (unknown !== undefined) throw new UsageError(`no ${what} is called ${unknown}.${nearestNames(unknown, existing)}`);
+  if (unknown === undefined) return;
+  throw new UsageError(`no ${what} is called ${named(unknown)}.${nearestNames(unknown, existing)}`);
+}
+
+/** A name as it was typed, also where nothing was. */
+function named(name: string): string {
+  return name.trim() === "" ? JSON.stringify(name) : name;
 }
 
 /** The one variant or scenario a command needs: the one named, or the only one there is. */

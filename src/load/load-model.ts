@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Protocol } from "../spec/model.ts";
 import { ModelError } from "../spec/model-error.ts";
-import { setSiteMapper } from "../spec/recording.ts";
+import { setSiteMapper, thrown } from "../spec/recording.ts";
 import { type Bundle, bundleModel } from "./bundle.ts";
 import { displayPath, positionOfError, registerBundle, sourcePosition } from "./source-position.ts";
 
@@ -29,7 +29,7 @@ function isProtocol(value: unknown): value is Protocol {
 export function asModelError(error: unknown, file: string): ModelError {
   if (error instanceof ModelError) return error;
   const site = positionOfError(error);
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const what = error instanceof Error ? thrown(error) : `it throws ${String(error)}`;
   return new ModelError(what, site ?? { file: displayPath(file), line: 1, column: 1 });
 }
 
@@ -68,7 +68,8 @@ function kindOf(value: unknown): string {
 export async function loadModel(file: string): Promise<LoadedModel> {
   const path = resolve(file);
   if (!existsSync(path) || !statSync(path).isFile()) {
-    throw new ModelError(`${displayPath(path)}: there is no such file; a model is a .ts file that exports a protocol`);
+    const what = existsSync(path) ? "it is no file" : "there is no such file";
+    throw new ModelError(`${displayPath(path)}: ${what}; a model is a .ts file that exports a protocol`);
   }
   const bundle = await bundleModel(path);
   return { protocol: await importBundle(bundle, path), file: path, bundle };

@@ -126,8 +126,20 @@ export function comparisonText(protocol: string, comparison: Comparison): string
   for (const row of told) {
     lines.push(`${WORDS[row.change]} ${row.scenario}, ${row.property}: ${row.base} -> ${row.candidate}`);
   }
-  const count = (change: Change): number => rows.filter((r) => r.change === change).length;
-  const same = rows.length - count("fixed") - count("broken") - count("only-base") - count("only-candidate");
-  lines.push("", `${count("fixed")} fixed, ${count("broken")} broken, ${same} unchanged`);
+  lines.push("", counts(rows));
   return lines.join("\n");
+}
+
+/** How many of what, nothing left out; what nothing happened to is one number. */
+function counts(rows: readonly ComparisonRow[]): string {
+  const count = (...changes: Change[]): number => rows.filter((r) => changes.includes(r.change)).length;
+  const all: readonly (readonly [number, string])[] = [
+    [count("gone"), "gone"],
+    [count("changed"), "violated differently"],
+    [count("undecided"), "undecided"],
+    [count("only-base", "only-candidate"), "in one only"],
+  ];
+  const some = all.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}, `);
+  const same = count("holds", "still-violated", "vacuous");
+  return `${count("fixed")} fixed, ${count("broken")} broken, ${some.join("")}${same} unchanged`;
 }

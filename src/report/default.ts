@@ -5,7 +5,16 @@ import { ONLY_CUT_EDGES } from "../checker/expectation.ts";
 import type { Checked, CheckReport, CheckResult } from "../checker/result.ts";
 import { counterexampleText, wrap } from "./counterexample.ts";
 import type { ReportContext, Reporter } from "./reporter.ts";
-import { cellName, groupBy, interruptedSentence, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
+import {
+  cellName,
+  groupBy,
+  interruptedSentence,
+  isOpen,
+  isWrong,
+  problemText,
+  settingsOf,
+  verdictSentence,
+} from "./result-text.ts";
 
 /** Counterexamples printed unless all are asked for; the others are in their files. */
 const PRINTED = 5;
@@ -154,7 +163,7 @@ function onlyCutEdges(checked: readonly Checked[]): string[] {
   const expected = checked.filter(({ result }) => result.verdict === "inconclusive" && !isOpen(result));
   const groups = groupBy(expected, ({ result, expectation }) => `${result.protocol} ${expectation ?? ""}`);
   const lines = groups.flatMap((group) => {
-    const { result, expectation } = group[0]!;
+    const [{ result, expectation }] = group;
     const more = group.length === 1 ? "" : ` and ${group.length - 1} more`;
     const name = `${result.protocol} ${result.variant} ${result.scenario}, ${result.property}${more}`;
     return wrap(`${name}: ${expectation ?? ""}`, 98, "  ").map((line) => `  ${line}`);
@@ -169,13 +178,21 @@ const LISTED = 5;
 function attention(report: CheckReport): string[] {
   const lines: string[] = [];
   const name = (result: CheckResult): string => `${cellName(result, settingsOf(result))}, ${result.property}`;
+  // Where the model errs, that is all there is to say of every property.
+  const errs = modelErrors(report.checked);
+  for (const [{ result }] of errs) {
+    lines.push(...wrap(`model error: ${cellName(result, settingsOf(result))}: ${result.reason}`, 100, "    "));
+  }
   for (const checked of report.checked) {
-    if (!isWrong(checked.result)) continue;
+    if (!isWrong(checked.result) || errs.flat().includes(checked)) continue;
     lines.push(...wrap(`not as expected: ${name(checked.result)}: ${verdictSentence(checked)}`, 100, "    "));
+  }
+  if (report.checked.some(({ result }) => result.verdict === "vacuous" && isWrong(result))) {
+    lines.push("What is vacuous for a good reason is declared so in `expected` (docs/writing-a-model.md, 4).");
   }
   const open = report.checked.filter(({ result }) => isOpen(result) && !isWrong(result));
   for (const group of groupBy(open, ({ result }) => result.reason ?? "")) {
-    const { result } = group[0]!;
+    const [{ result }] = group;
     if (group.length > LISTED) {
       const text = `not decided: ${group.length} verdicts, the first of ${name(result)}: ${result.reason ?? ""}`;
       lines.push(...wrap(text, 100, "    "));
@@ -188,7 +205,7 @@ function attention(report: CheckReport): string[] {
   if (report.interrupted) lines.push(...wrap(interruptedSentence(report), 100, "    "));
   for (const problem of report.problems) {
     const what = { internal: "INTERNAL ERROR", model: "model error", checkpoint: "no search" }[problem.kind];
-    lines.push(`${what}: ${problem.where}: ${problem.message}`);
+    lines.push(`${what}: ${problemText(problem)}`);
   }
   return lines;
 }
@@ -243,13 +260,22 @@ function crossChecks(checked: readonly Checked[]): string[] {
   return lines;
 }
 
+/** Results in which the model errs, those of one cell with one and the same error together. */
+function modelErrors(checked: readonly Checked[]): [Checked, ...Checked[]][] {
+  const errs = checked.filter(({ result }) => result.finding?.kind === "model-error");
+  return groupBy(errs, ({ result }) => `${cellName(result, settingsOf(result))} ${result.reason}`);
+}
+
 function counterexamples(report: CheckReport, context: ReportContext): string[] {
   // One row has been asked for: its counterexamples are shown, expected or not.
   const rows = new Set(report.checked.map(({ result: r }) => `${r.protocol} ${r.variant} ${r.scenario}`));
   const few = context.all || rows.size <= 1;
-  const chosen = report.checked.flatMap(({ result, counterexample }) =>
-    counterexample !== null && (few || isWrong(result)) ? [{ result, counterexample }] : [],
-  );
+  const again = modelErrors(report.checked).flatMap(([, ...others]) => others);
+  const chosen = report.checked.flatMap((checked) => {
+    const { result, counterexample } = checked;
+    const shown = counterexample !== null && (few || isWrong(result)) && !again.includes(checked);
+    return shown ? [{ result, counterexample }] : [];
+  });
   const printed = context.all ? chosen : chosen.slice(0, PRINTED);
   const texts = printed.map(({ result, counterexample }) => {
     const text = counterexampleText(counterexample, { file: fileOf(result, context) }).trimEnd();
@@ -266,11 +292,12 @@ function fileOf(result: CheckResult, context: ReportContext): string | null {
 function summary(report: CheckReport, context: ReportContext): string {
   const results = report.checked.map((c) => c.result);
   const count = (verdict: string): number => results.filter((r) => r.verdict === verdict).length;
-  const parts = [`${count("holds")} hold`];
+  const parts = [`${count("holds")} ${count("holds") === 1 ? "holds" : "hold"}`];
   const violated = results.filter((r) => r.verdict === "violated");
   if (violated.length > 0) {
     const expected = violated.filter((r) => r.asExpected).length;
-    parts.push(`${violated.length} violated (${expected === violated.length ? "all" : expected} as expected)`);
+    const share = expected === violated.length ? "all" : expected === 0 ? "none" : expected;
+    parts.push(`${violated.length} violated (${share} as expected)`);
   }
   if (count("vacuous") > 0) parts.push(`${count("vacuous")} vacuous`);
   if (count("inconclusive") > 0) parts.push(`${count("inconclusive")} inconclusive`);
@@ -285,8 +312,9 @@ function summary(report: CheckReport, context: ReportContext): string {
   else if (open) judgement = paint("nothing wrong, but not everything was decided", YELLOW, context);
   else if (results.length === 0) judgement = "nothing to do";
   const seconds = `${report.seconds.toFixed(1)} s`;
-  if (results.length === 0 && report.interrupted) {
-    return `INTERRUPTED before anything was decided${failures.length > 0 ? `; ${judgement}` : ""}. ${seconds}.`;
+  if (results.length === 0 && (report.interrupted || failures.length > 0)) {
+    const what = report.interrupted ? "INTERRUPTED before anything was decided" : "No verdicts";
+    return `${what}${failures.length > 0 ? `; ${judgement}` : ""}. ${seconds}.`;
   }
   const { length } = report.unfinished;
   const left = `, ${length === 1 ? "1 scenario" : `${length} scenarios`} not finished. What had finished`;

@@ -1,5 +1,5 @@
 /** Sentences about one result that several formats print. */
-import type { Checked, CheckReport, CheckResult } from "../checker/result.ts";
+import type { Checked, CheckReport, CheckResult, Problem } from "../checker/result.ts";
 
 /** `loop-partscan lei-2015 set-status-vs-open` and, at other than default settings, those. */
 export function cellName(result: CheckResult, settings: string): string {
@@ -65,14 +65,19 @@ export function interruptedSentence({ checked, unfinished }: CheckReport): strin
   );
 }
 
+/** What went wrong and where, once: the position in a model's file says the file. */
+export function problemText({ where, message }: Problem): string {
+  return message.startsWith(`${where}:`) ? message : `${where}: ${message}`;
+}
+
 /** Results in groups of equal protocol, variant, scenario and settings, in their order. */
 export function groupByCell(report: CheckReport): Checked[][] {
   return groupBy(report.checked, ({ result }) => cellName(result, settingsOf(result)));
 }
 
 /** Those with equal keys together, groups in the order of their first member. */
-export function groupBy(checked: readonly Checked[], keyOf: (checked: Checked) => string): Checked[][] {
-  const groups = new Map<string, Checked[]>();
+export function groupBy(checked: readonly Checked[], keyOf: (checked: Checked) => string): [Checked, ...Checked[]][] {
+  const groups = new Map<string, [Checked, ...Checked[]]>();
   for (const one of checked) {
     const group = groups.get(keyOf(one));
     if (group === undefined) groups.set(keyOf(one), [one]);

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { Checked, Problem } from "../checker/result.ts";
 import { changesOf, type Trace, type TraceStep } from "../checker/trace/trace.ts";
 import type { Reporter } from "./reporter.ts";
-import { cellName, isOpen, isWrong, settingsOf, verdictSentence } from "./result-text.ts";
+import { cellName, isOpen, isWrong, problemText, settingsOf, verdictSentence } from "./result-text.ts";
 
 export const sarifReporter: Reporter = (report, context) => {
   const reported = report.checked.filter(
@@ -56,7 +56,7 @@ function log(
         executionSuccessful: problems.length === 0 && !interrupted,
         toolExecutionNotifications: problems.map((p) => ({
           level: "error",
-          message: { text: `${p.where}: ${p.message}` },
+          message: { text: problemText(p) },
         })),
       },
     ],

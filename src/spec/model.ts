@@ -139,6 +139,10 @@ export class Protocol {
   }
 
   #validate(): void {
+    usable("protocol", this.id, this.site);
+    for (const { id } of this.variants) usable("variant", id, this.site);
+    for (const { id } of this.scenarios) usable("scenario", id, this.site);
+    for (const { id } of this.properties) usable("property", id, this.site);
     unique(
       "variant",
       this.variants.map((v) => v.id),
@@ -267,6 +271,9 @@ export class Protocol {
     if (!this.applies(request.variant, request.scenario)) return null;
     const scenario = this.#scenario(request.scenario);
     const sizes: Record<string, number> = {};
+    for (const name of Object.keys(request.sizes ?? {})) {
+      known(`size of ${scenario.id}`, name, Object.keys(scenario.sizes ?? {}), this.site);
+    }
     for (const [name, size] of Object.entries(scenario.sizes ?? {})) {
       const value = request.sizes?.[name] ?? size.default;
       if (!Number.isInteger(value) || value < size.min || value > size.max) {
@@ -495,7 +502,17 @@ function known(what: string, name: string, names: readonly string[], site: Site)
   if (names.includes(name)) return;
   const near = nearest(name, names);
   throw new ModelError(
-    `no ${what} is called ${name}${near.length > 0 ? `; did you mean ${near.join(" or ")}?` : `; there are ${names.join(", ")}`}`,
+    `no ${what} is called ${name}; ${near.length > 0 ? `did you mean ${near.join(" or ")}?` : "there is none"}`,
+    site,
+  );
+}
+
+/** Ids are parts of file names, and typed on the command line. */
+function usable(what: string, id: unknown, site: Site): void {
+  if (typeof id === "string" && /^[\p{L}\p{N}][\p{L}\p{N}._+-]*$/u.test(id)) return;
+  throw new ModelError(
+    `${JSON.stringify(id)} cannot be the id of a ${what}, which becomes part of file names: begin with a letter or a digit, ` +
+      "and go on with those, a dot, a dash or an underscore",
     site,
   );
 }

@@ -32,20 +32,44 @@ export function callSite(): Site {
   Error.stackTraceLimit = limit;
   for (const frame of frames) {
     const file = frame.getFileName();
-    if (file === null || file === undefined || file.startsWith("node:")) continue;
-    if (file.startsWith(OWN_DIRECTORY) || file.startsWith(OWN_PATH)) continue;
-    const line = frame.getLineNumber() ?? 1;
-    const column = frame.getColumnNumber() ?? 1;
-    const key = `${file}:${line}:${column}`;
-    let site = mapped.get(key);
-    if (!site) {
-      site = mapper({ file, line, column });
-      mapped.set(key, site);
-    }
-    return site;
+    if (file === null || file === undefined || !isModels(file)) continue;
+    return siteAt({ file, line: frame.getLineNumber() ?? 1, column: frame.getColumnNumber() ?? 1 });
   }
   return { file: "<unknown>", line: 1, column: 1 };
 }
+
+function isModels(file: string): boolean {
+  return !(file.startsWith("node:") || file.startsWith(OWN_DIRECTORY) || file.startsWith(OWN_PATH));
+}
+
+function siteAt(raw: Site): Site {
+  const key = `${raw.file}:${raw.line}:${raw.column}`;
+  const known = mapped.get(key);
+  if (known !== undefined) return known;
+  const site = mapper(raw);
+  mapped.set(key, site);
+  return site;
+}
+
+/** What was thrown while a model's own code ran, as a ModelError with the model's line that it came from. */
+function asModelError(error: unknown): unknown {
+  if (error instanceof ModelError || !(error instanceof Error)) return error;
+  if (error instanceof RangeError && error.message.includes("call stack")) return error;
+  const frames = [...(error.stack ?? "").matchAll(/\(?(file:\/\/[^\s)]+|\/[^\s:)]+):(\d+):(\d+)\)?/g)];
+  const frame = frames.find(([, file = ""]) => isModels(file));
+  if (frame === undefined) return error;
+  const [, file = "", line, column] = frame;
+  return new ModelError(thrown(error), siteAt({ file, line: Number(line), column: Number(column) }));
+}
+
+/** What JavaScript says of an error in a model's code, and what may say more. */
+export function thrown(error: Error): string {
+  const untyped = error instanceof TypeError || error instanceof ReferenceError;
+  return `${error.name}: ${error.message}${untyped ? "; `lockstep check --typecheck` may say more" : ""}`;
+}
+
+/** Statements of one recording: many times what a large protocol has. Beyond, a JavaScript loop has no end. */
+const MOST_STATEMENTS = 200_000;
 
 /** A value that was made and must be used by some statement: a condition, the result of a trylock. */
 export interface Obligation {
@@ -91,6 +115,7 @@ export class Recording {
   private readonly deferred: { readonly expr: { e: string }; readonly complete: () => Expr }[] = [];
   private readonly deferredBlocks: { readonly block: Stmt[]; readonly complete: () => readonly Stmt[] }[] = [];
   private readonly frames: Frame[] = [];
+  #statements = 0;
   private readonly originals = new Map<string, FunctionSource>();
   private readonly replacements: ReadonlyMap<string, FunctionSource>;
   /** The declared initial value of each variable, which a scenario's start may have changed for an object. */
@@ -134,6 +159,11 @@ export class Recording {
       );
     }
     frame.blocks.at(-1)!.push(stmt);
+    if (++this.#statements > MOST_STATEMENTS) {
+      const what = `more than ${MOST_STATEMENTS} statements were recorded, and no end`;
+      const advice = "a JavaScript loop runs while the model is recorded; a loop of the kernel's is While(…)";
+      throw new ModelError(`${what}: ${advice}`, "site" in stmt ? stmt.site : callSite());
+    }
   }
 
   /** Records what `body` records into a list of its own. */
@@ -284,6 +314,8 @@ export function recordWith<T>(next: Recording, body: () => T): T {
   current = next;
   try {
     return body();
+  } catch (error) {
+    throw asModelError(error);
   } finally {
     current = null;
   }

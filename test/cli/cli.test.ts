@@ -127,6 +127,19 @@ describe("usage errors say what is wrong and what is near, and exit with 2", () 
     [["chek"], /no command is called chek\. Nearest: check/],
     [["check", "abab"], /no protocol is called abab\. Nearest: abba/],
     [["check", "none.ts"], /none\.ts: there is no such file/],
+    [["check", "models"], /models is a directory; name a protocol, or a model's \.ts file/],
+    [["check", ""], /no protocol is called ""\./],
+    [["check", "abba", ABBA], /are both the protocol abba/],
+    [["check", "--timeout", "-1"], /one that begins with a dash is written --timeout=-1/],
+    [["check", "--timeout=-1"], /--timeout -1: expected a number of seconds above 0/],
+    [["check", "--out", "package.json"], /--out package\.json: package\.json is a file; name a directory/],
+    [["check", "--out", "package.json/x"], /package\.json is a file, so nothing can be below it/],
+    [["check", "--reporter", "json=models"], /--reporter json=models: models is a directory; name a file/],
+    [["check", "--engine", "smt", "--proofs", "package.json"], /--proofs package\.json: .* name a directory/],
+    [["check", "--engine", "smt", "--smt", "./models"], /\.\/models cannot be run/],
+    [["check", "--resume", "package.json"], /--resume package\.json exists and is no checkpoint/],
+    [["certify", "models"], /models: it is no file/],
+    [["certify", "package.json"], /^lockstep: package\.json is no certificate/],
     [["check", "--variant", "croosed"], /no variant is called croosed\. Nearest: crossed/],
     [["check", "--scenario", "one"], /no scenario is called one\./],
     [["check", "--property", "dedlock"], /no property is called dedlock\. Nearest: deadlock/],
@@ -302,8 +315,24 @@ test("export: TLA+ for TLC, with its configuration beside it", () => {
   });
   expect(lockstep(["export", "abba", ...cell, "--output", join(file, "B.tla")])).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining("cannot write"),
+    stderr: expect.stringContaining("is a file, so nothing can be below it"),
   });
+});
+
+test("check: what cannot be written in the end is said, and the report is printed", () => {
+  const out = mkdtempSync(join(tmpdir(), "lockstep-"));
+  writeFileSync(join(out, "abba"), "");
+  const run = lockstep(["check", "abba", "--variant", "crossed", "--property", "deadlock", "--out", out]);
+  expect(run).toMatchObject({ status: 2, stderr: expect.stringMatching(/^lockstep: .* cannot be written: .*--out/) });
+  expect(run.stdout).toContain("crossed  one-each      x");
+});
+
+test("compare: the counts leave nothing out, and a schedule of what is worse is a command away", () => {
+  const { status, stdout } = lockstep(["compare", "abba", "ordered", "crossed", "--param", "writers=1"]);
+  expect(status).toBe(1);
+  expect(stdout).toContain("0 fixed, 1 broken, 2 in one only, 4 unchanged");
+  const words = "check abba --variant crossed --scenario one-each --property deadlock --param writers=1";
+  expect(stdout).toContain(`The schedule: npx lockstep ${words}\n`);
 });
 
 test("check: counterexamples that cannot be written are said to be so", () => {
@@ -312,7 +341,7 @@ test("check: counterexamples that cannot be written are said to be so", () => {
   const run = lockstep(["check", "abba", "--variant", "crossed", "--scenario", "one-each", "--out", file]);
   expect({ status: run.status, message: run.stderr }).toEqual({
     status: 2,
-    message: expect.stringContaining(`cannot write the trace ${join(file, "abba")}`),
+    message: expect.stringContaining(`no-folder is a file; name a directory`),
   });
 });
 

@@ -156,6 +156,26 @@ test("why an expected verdict is inconclusive is told once for each reason the m
   expect(REPORTERS.default!({ ...REPORT, checked: rows, problems: [] }, CONTEXT)).toMatchSnapshot();
 });
 
+test("where the model errs, that is told once for a scenario, with one schedule", () => {
+  const finding = { ...TRACE.finding, kind: "model-error" };
+  const part: Partial<CheckResult> = {
+    verdict: "inconclusive",
+    reason: "the model is at fault: n would get a value outside its range 0..1",
+    asExpected: false,
+    finding,
+    depth: 2,
+    depthExact: true,
+    replayed: "full",
+  };
+  const rows = ["deadlock", "memory-safety", "no-ebusy"].map((property) =>
+    checked({ ...part, property, trace: `example/broken/two-tasks/${property}.itf.json` }, { counterexample: TRACE }),
+  );
+  const text = REPORTERS.default!({ ...REPORT, checked: rows, problems: [] }, CONTEXT);
+  expect(text.match(/^model error: /gm)).toHaveLength(1);
+  expect(text.match(/Who waits for whom/g)).toHaveLength(1);
+  expect(text).toContain("3 verdicts: 0 hold, 3 inconclusive; 3 not as expected");
+});
+
 describe("an interrupted run", () => {
   const interrupted = { ...REPORT, problems: [], interrupted: true };
   const names = ["a", "b", "c", "d", "e"].map((scenario) => `example broken ${scenario}`);

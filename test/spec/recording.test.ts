@@ -268,6 +268,22 @@ describe("mistakes that types cannot see", () => {
     ).toContain("two different functions are called same");
   });
 
+  test("a JavaScript loop without end around kernel code", () => {
+    const endless = () => {
+      for (;;) mutex_lock(m);
+    };
+    expect(complaint(endless)).toContain("a JavaScript loop runs while the model is recorded");
+  });
+
+  test("whatever else the body throws, at the line of the model", () => {
+    expect(complaint(() => mutex_lock(null as never))).toMatch(/^TypeError: .*--typecheck/);
+    expect(
+      complaint(() => {
+        throw new Error("boom");
+      }),
+    ).toBe("Error: boom");
+  });
+
   test("more named objects than slots", () => {
     expect(
       complaint(() => {
@@ -288,6 +304,18 @@ describe("a protocol", () => {
     expect(() => p.record({ variant: "v4.0", scenario: "s", switches: { msleep: "any" } })).toThrow(
       "no switch is called msleep",
     );
+    expect(() => p.record({ variant: "v4.0", scenario: "s", sizes: { openers: 2 } })).toThrow(
+      "no size of s is called openers; there is none",
+    );
+  });
+
+  test("ids that cannot be part of a file's name", () => {
+    for (const id of ["", "../up", "a/b", "a b", ".hidden", undefined as unknown as string]) {
+      expect(() => protocol(id, options)).toThrow("cannot be the id of a protocol");
+      const scenarios = [{ ...scenario, id }];
+      expect(() => protocol("p", { ...options, scenarios })).toThrow("cannot be the id of a scenario");
+    }
+    expect(protocol("größe-2.6_x+y", options).id).toBe("größe-2.6_x+y");
   });
 
   test("an expectation of a property no scenario has", () => {

@@ -6,7 +6,7 @@
  * any time, and a crash, a timeout or a lack of memory is a SolverFailure, which costs only what was asked.
  */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { accessSync, appendFileSync, constants, mkdirSync, writeFileSync } from "node:fs";
+import { accessSync, appendFileSync, constants, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { parseSExpressions, parseValue, type SExpression } from "./s-expression.ts";
@@ -75,7 +75,7 @@ function onPath(command: string): string | undefined {
   return candidates.find((file) => {
     try {
       accessSync(file, constants.X_OK);
-      return true;
+      return statSync(file).isFile();
     } catch {
       return false;
     }
