@@ -48,6 +48,7 @@ function all_free(): Bool {
     .and(free(md.io_lock))
     .and(md.suspend_lock.count.eq(1))
     .and(free(sb().s_umount))
+    .and(sb().s_lock.count.eq(1))
     .and(sb().fs_locked.now.not())
     .and(bdev().bd_mount_sem.count.eq(1));
 }
