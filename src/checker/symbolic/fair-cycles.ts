@@ -9,8 +9,8 @@
  *
  * Since a run settles in one component, only edges that may lie on a cycle count here (`recurring-edges.ts`), and only
  * automaton nodes of one strongly connected part that holds all acceptance sets. The first is what makes it cheap: a
- * thread that goes its way once moves in no cycle, so that fairness demands of it without any search that it has ended
- * or is blocked, and all its interleavings are gone.
+ * thread that goes its way once moves in no cycle, so that fairness demands of it without any search that it has ended or
+ * is blocked, and all its interleavings are gone.
  *
  * A lasso is put together as in Clarke, Grumberg, McMillan and Zhao 1995: from a state of the fixed point to each thing
  * that must recur, by a shortest way, and back; where there is no way back, it starts again from where it has come to,
@@ -166,15 +166,37 @@ export class FairCycles {
   exists(): boolean {
     for (const part of acceptingParts(this.#automaton)) {
       const fair = this.#hull(part.nodes);
-      const leading = fair.copy();
-      this.#close(leading, this.#readable, this.#reached.any);
-      const found = this.#starts().some((start) => leading.has(start));
-      leading.release();
+      const found = !fair.isEmpty && this.#canStart(fair);
       this.#fair = fair;
       if (found) return true;
       fair.release();
     }
     return false;
+  }
+
+  /** Whether a run from the initial state comes to one of these. */
+  #canStart(fair: ProductSet): boolean {
+    const { store } = this.#reached;
+    const { nodes, initial } = this.#automaton;
+    // Every state is read at a node where a run may begin and stay as long as it likes, and all but the first at those
+    // after it: how it came there need not be looked for.
+    const anywhere = initial.filter(
+      (q) => nodes[q]!.successors.includes(q) && this.#readable.at(q) === this.#reached.all,
+    );
+    const leading = fair.copy();
+    const area = this.#each((q) => (anywhere.includes(q) ? EMPTY : this.#readable.at(q)));
+    this.#close(leading, area, this.#reached.any);
+    area.release();
+    const entered = anywhere.flatMap((q) => nodes[q]!.successors.map((p) => leading.at(p))).filter((s) => s !== EMPTY);
+    const first = store.vector(this.#reached.initial());
+    let found = entered.some((set) => set !== first);
+    if (!found) {
+      // Whether the first state is ever come back to is another matter.
+      if (entered.length > 0) this.#close(leading, this.#readable, this.#reached.any);
+      found = this.#starts().some((start) => leading.has(start));
+    }
+    leading.release();
+    return found;
   }
 
   /** A fair accepted run, of which `exists` has said that there is one. */

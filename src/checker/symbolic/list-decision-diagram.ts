@@ -308,6 +308,21 @@ export class ListDecisionDiagrams {
     return seen.size;
   }
 
+  /** The values that each level has in the set. */
+  valuesPerLevel(set: number, levels: number): number[][] {
+    const values = Array.from({ length: levels }, () => new Set<number>());
+    const seen = new Set<number>();
+    const visit = (list: number, level: number): void => {
+      for (let n = list; n > EPSILON && !seen.has(n); n = this.right[n]!) {
+        seen.add(n);
+        values[level]!.add(this.value[n]!);
+        visit(this.down[n]!, level + 1);
+      }
+    };
+    visit(set, 0);
+    return values.map((found) => [...found]);
+  }
+
   /** How many nodes the set is made of, per level, first level first. */
   nodesPerLevel(sets: readonly number[], levels: number): number[] {
     const counts = new Array<number>(levels).fill(0);

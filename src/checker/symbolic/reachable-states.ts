@@ -129,7 +129,8 @@ export class ReachableStates {
   }
 
   get recurringEdges(): readonly Edge[] {
-    this.#recurringEdges ??= recurringEdges(this.vector.system, this.edges);
+    const { store, vector } = this;
+    this.#recurringEdges ??= recurringEdges(this.#relations, this.edges, store.valuesPerLevel(this.all, vector.length));
     return this.#recurringEdges;
   }
 

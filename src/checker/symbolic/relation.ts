@@ -139,6 +139,10 @@ export class Relations {
     return this.#top[path]!;
   }
 
+  stepOf(path: PathId): StepId {
+    return this.#step[path]!;
+  }
+
   restOf(path: PathId): PathId {
     return this.#rest[path]!;
   }

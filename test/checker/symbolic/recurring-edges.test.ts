@@ -1,7 +1,6 @@
 /** Edges that lie on a cycle are never left out; and what a thread does once is. */
 import { check, declared } from "../../../src/checker/symbolic/check.ts";
 import { ReachableStates } from "../../../src/checker/symbolic/reachable-states.ts";
-import { recurringEdges } from "../../../src/checker/symbolic/recurring-edges.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 import { PlainSearch } from "../explicit/plain-search.ts";
 import { randomSystem } from "../explicit/random-system.ts";
@@ -25,8 +24,7 @@ test("random systems: all edges on cycles are kept, and others are not", () => {
     const random = randomSystem(seed);
     const plain = new PlainSearch(random, LIMIT);
     if (!plain.complete) continue;
-    const { edges } = learned(random);
-    const kept = recurringEdges(random, edges);
+    const { edges, recurringEdges: kept } = learned(random);
     leftOut += edges.filter((e) => !e.error).length - kept.length;
     const back = plain.nodes.map((_, n) => reachableFrom(plain, n));
     plain.nodes.forEach(({ state, edges: out }, n) => {
