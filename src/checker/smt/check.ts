@@ -87,6 +87,9 @@ function liveTargets(program: SysProgram, location: number): number[] {
   return targets;
 }
 
+/** Steps of bounded search unless told otherwise. */
+const DEPTH = 100;
+
 /** Milliseconds for one proof by Spacer, which may diverge, where the run itself has no time limit. */
 const PROOF_LIMIT = 600_000;
 
@@ -472,14 +475,14 @@ function afterSteps({ sliced, encoding, known }: Run): (steps: number) => Term {
 async function searchGoals(run: Run): Promise<void> {
   const { agenda, encoding, theory, options, open, deadline, reach } = run;
   const search = new BoundedSearch(encoding, theory, open("bmc"), options, agenda.goals, [], {
+    depth: options.depth ?? DEPTH,
     candidates: 0,
     reduction: options.reduction ?? true,
     orbits: run.orbits,
     known: afterSteps(run),
   });
   try {
-    const last = options.depth ?? 100;
-    while (search.depth < last) {
+    while (search.depth < (options.depth ?? DEPTH)) {
       // Known from another strategy: there is nothing beyond.
       if (reach.diameter !== undefined && search.depth >= reach.diameter.depth) {
         exhausted(run, search.depth, reach.diameter.method);
@@ -521,6 +524,7 @@ async function searchCandidates(run: Run): Promise<void> {
   const { agenda, encoding, theory, options, open, deadline, reach } = run;
   const questions = agenda.questions;
   const settings = {
+    depth: options.depth ?? DEPTH,
     candidates: options.candidates ?? 64,
     reduction: options.reduction ?? true,
     orbits: run.orbits,
@@ -530,7 +534,7 @@ async function searchCandidates(run: Run): Promise<void> {
   const search = new BoundedSearch(encoding, theory, open("candidates"), options, [], questions, settings);
   try {
     while (!search.exhausted && !beyond(search.depth)) {
-      if (search.depth >= (options.depth ?? 100) || agenda.finished) return;
+      if (search.depth >= (options.depth ?? DEPTH) || agenda.finished) return;
       await search.next(deadline);
       reach.candidates = search.depth;
       reach.wake();

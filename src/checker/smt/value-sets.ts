@@ -41,11 +41,29 @@ export function among(terms: Terms, s: Term, values: readonly number[]): Term {
   );
 }
 
+/** By the values its symbols can have, what has been found of a term: analyses ask the same again and again. */
+type Found<T> = Map<string, T>;
+
+/** Part of a condition. */
+interface Factor {
+  readonly term: Term;
+  readonly symbols: readonly Term[];
+  /** By symbol, the values with which it can be true (empty: it cannot); undefined where that is not known. */
+  readonly found: Found<readonly ReadonlySet<number>[] | undefined>;
+}
+
+interface Update {
+  readonly index: number;
+  readonly value: Term;
+  readonly symbols: readonly Term[];
+  readonly found: Found<Mask>;
+}
+
 export interface StepOf {
   readonly leaf: Leaf;
-  /** Factors of its condition but for the thread's own location, each with the symbols in it. */
-  readonly factors: readonly { readonly term: Term; readonly symbols: readonly Term[] }[];
-  readonly updates: readonly { readonly index: number; readonly value: Term; readonly symbols: readonly Term[] }[];
+  /** Of its condition but for the thread's own location. */
+  readonly factors: readonly Factor[];
+  readonly updates: readonly Update[];
   readonly target: number;
   /** It reads where other threads are. */
   readonly looksAround: boolean;
@@ -142,13 +160,13 @@ export class StepsOnSets {
     this.steps = leaves.map((leaf) => {
       const here = pcs[leaf.thread] as Term;
       const factors = (leaf.enabled.op === "and" ? leaf.enabled.args : [leaf.enabled])
-        .map((term) => ({ term, symbols: [...symbolsIn(term)] }))
+        .map((term): Factor => ({ term, symbols: [...symbolsIn(term)], found: new Map() }))
         // A factor about the own location alone is what being there means; encodings may fold the test away.
         .filter((f) => f.symbols.some((s) => s !== here));
       const updates = [...leaf.updates].flatMap(([s, value]) => {
         const index = this.indexOf.get(s);
         if (index === undefined || s === here || !tracked(s)) return [];
-        return [{ index, value, symbols: [...symbolsIn(value)] }];
+        return [{ index, value, symbols: [...symbolsIn(value)], found: new Map() }];
       });
       const read = [...factors, ...updates].flatMap((f) => f.symbols);
       const looksAround = read.some((s) => s !== here && this.threadOfPc.has(s));
@@ -175,31 +193,24 @@ export class StepsOnSets {
   /** The step, on sets; undefined where it cannot fire. */
   fire(step: StepOf, origin: Origin): Fired | undefined {
     const before = origin.sets.slice();
-    const others = new Map<number, Set<number>>();
+    const others = new Map<number, ReadonlySet<number>>();
+    const lists = (symbols: readonly Term[]) => symbols.map((s) => this.candidates(s, origin, before, others));
     for (let again = true; again; ) {
       again = false;
       for (const f of step.factors) {
-        const lists = f.symbols.map((s) => this.candidates(s, origin, before, others));
-        const kept = f.symbols.map(() => new Set<number>());
-        let possible = false;
-        const complete = combine(f.symbols, lists, (values) => {
-          if (evaluateTerm(f.term, values) === 0) return;
-          possible = true;
-          f.symbols.forEach((s, n) => {
-            kept[n]?.add(values.get(s) as number);
-          });
-        });
-        if (!complete) continue;
-        if (!possible) return undefined;
+        const values = lists(f.symbols);
+        const possible = remembered(f.found, values, () => satisfying(f, values));
+        if (possible === undefined) continue;
         for (const [n, s] of f.symbols.entries()) {
-          const values = kept[n] as Set<number>;
-          if (values.size === lists[n]?.length) continue;
+          const kept = possible[n] as ReadonlySet<number>;
+          if (kept.size === 0) return undefined;
+          if (kept.size === values[n]?.length) continue;
           again = true;
           const t = this.threadOfPc.get(s);
-          if (t !== undefined) others.set(t, values);
+          if (t !== undefined) others.set(t, kept);
           else {
             let mask = 0;
-            for (const v of values) mask |= bitOf(s, v);
+            for (const v of kept) mask |= bitOf(s, v);
             before[this.indexOf.get(s) as number] = mask;
           }
         }
@@ -208,17 +219,42 @@ export class StepsOnSets {
     const after = before.slice();
     for (const u of step.updates) {
       const s = this.state[u.index] as Term;
-      let mask = 0;
-      const lists = u.symbols.map((x) => this.candidates(x, origin, before, others));
-      const complete = combine(u.symbols, lists, (values) => {
-        const v = evaluateTerm(u.value, values);
-        if (v >= s.lo && v <= s.hi) mask |= bitOf(s, v);
-      });
-      after[u.index] = complete ? mask : everyValue(s);
+      const values = lists(u.symbols);
+      after[u.index] = remembered(u.found, values, () => image(u, s, values));
       if (after[u.index] === 0) return undefined; // Every value is outside: the code tests that before.
     }
     return { before, after, written: step.updates.map((u) => u.index), others };
   }
+}
+
+type Lists = readonly (readonly number[] | undefined)[];
+
+function remembered<T>(found: Found<T>, values: Lists, find: () => T): T {
+  const key = values.map((list) => (list === undefined ? "?" : list.join())).join(";");
+  if (!found.has(key)) found.set(key, find());
+  return found.get(key) as T;
+}
+
+/** By symbol, the values with which the factor can be true; undefined where there are too many combinations. */
+function satisfying({ term, symbols }: Factor, values: Lists): Set<number>[] | undefined {
+  const kept = symbols.map(() => new Set<number>());
+  const complete = combine(symbols, values, (of) => {
+    if (evaluateTerm(term, of) === 0) return;
+    symbols.forEach((s, n) => {
+      kept[n]?.add(of.get(s) as number);
+    });
+  });
+  return complete ? kept : undefined;
+}
+
+/** What an update can store into the symbol. */
+function image({ value, symbols }: Update, into: Term, values: Lists): Mask {
+  let mask = 0;
+  const complete = combine(symbols, values, (of) => {
+    const v = evaluateTerm(value, of);
+    if (v >= into.lo && v <= into.hi) mask |= bitOf(into, v);
+  });
+  return complete ? mask : everyValue(into);
 }
 
 /** Calls back with each combination of values; false where there are too many or some are not known. */

@@ -5,6 +5,7 @@ import { check as explicit } from "../../../src/checker/explicit/check.ts";
 import { certify } from "../../../src/checker/smt/certificate.ts";
 import { check, type SmtOptions } from "../../../src/checker/smt/check.ts";
 import { nativeSolver } from "../../../src/checker/smt/solver.ts";
+import { readTraceFile } from "../../../src/checker/trace/itf-reader.ts";
 import type { Outcome } from "../../../src/checker/verdict.ts";
 import { loadModel } from "../../../src/load/load-model.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
@@ -35,6 +36,9 @@ function system(variant: string, scenario: string, sizes: Readonly<Record<string
   if (recorded === null) throw new Error(`no ${variant} ${scenario}`);
   return lower(recorded);
 }
+
+/** Everything docs/smt.md tells of the protocols is done again: an hour. */
+const large = process.env.LOCKSTEP_SWEEP !== undefined;
 
 const short = (o: Outcome): string =>
   `${o.property} ${o.verdict}${o.verdict === "violated" ? ` ${o.schedule.steps.length} ${o.depthExact}` : ""}`;
@@ -143,7 +147,6 @@ test("bounded search finds a bug where the explicit engine has too many states t
 }, 120_000);
 
 // What docs/smt.md tells of sixteen pages takes the explicit engine 2 GiB and the solver minutes: LOCKSTEP_SWEEP=1 does it.
-const large = process.env.LOCKSTEP_SWEEP !== undefined;
 test.each(large ? [3, 16] : [3])(
   "loop-partscan v4.0, %i pages in flight while the device is cleared: the worker meets NULL after 19 steps",
   async (pages) => {
@@ -158,4 +161,39 @@ test.each(large ? [3, 16] : [3])(
     );
   },
   large ? 1_900_000 : 130_000,
+);
+
+/** The committed violations of loop-partscan that need at most so many steps; lassos are none of bounded search's. */
+function shallow(most: number): { trace: ReturnType<typeof readTraceFile>; steps: number; title: string }[] {
+  const folder = "counterexamples/loop-partscan";
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".itf.json"))
+    .sort()
+    .map((file) => ({ trace: readTraceFile(join(folder, file)), title: file.replace(".itf.json", "") }))
+    .map(({ trace, title }) => ({ trace, title, steps: trace.steps.length }))
+    .filter(({ trace, steps }) => steps <= most && trace.loop === null);
+}
+
+const rows = shallow(20);
+
+test("loop-partscan has 26 violations of at most 20 steps", () => {
+  expect(rows).toHaveLength(26);
+});
+
+test.each(large ? rows : rows.filter((r) => r.title === "v4.0/set-status-vs-open/no-ebusy"))(
+  "the built-in solver finds $title after $steps steps, as the explicit engine does, in ten minutes",
+  async ({ trace, steps }) => {
+    const { variant, scenario, sizes, switches, property: id } = trace;
+    const recorded = protocol.record({ variant, scenario, sizes, switches });
+    if (recorded === null) throw new Error("no such scenario");
+    const s = lower(recorded);
+    const asked = { properties: [id], timeout: 600 };
+    const mine = await check(s, { ...asked, solver: "wasm" });
+    const other = await explicit(s, { ...asked, reduction: true, memory: 2 ** 28, workers: 1 });
+    expect([mine, other].map((e) => e.outcomes.map(short))).toEqual([
+      [`${id} violated ${steps} true`],
+      [`${id} violated ${steps} true`],
+    ]);
+  },
+  700_000,
 );
