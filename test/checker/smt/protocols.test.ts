@@ -174,10 +174,10 @@ function shallow(most: number): { trace: ReturnType<typeof readTraceFile>; steps
     .filter(({ trace, steps }) => steps <= most && trace.loop === null);
 }
 
-const rows = shallow(20);
+const rows = shallow(40);
 
 test("loop-partscan has 26 violations of at most 20 steps", () => {
-  expect(rows).toHaveLength(26);
+  expect(rows.filter(({ steps }) => steps <= 20)).toHaveLength(26);
 });
 
 test.each(large ? rows : rows.filter((r) => r.title === "v4.0/set-status-vs-open/no-ebusy"))(
