@@ -13,18 +13,7 @@ import type {
   Stmt,
   ThreadDecl,
 } from "../src/spec/program.ts";
-
-/** A small deterministic generator (mulberry32): the same seed gives the same protocol everywhere. */
-export function generator(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { generator } from "./random.ts";
 
 export interface RandomOptions {
   /** Handlers on the CPU of a task. */

@@ -12,7 +12,7 @@ import type {
   ThreadDecl,
   VarDecl,
 } from "../src/spec/program.ts";
-import { generator } from "./random-program.ts";
+import { generator } from "./random.ts";
 
 /** The program with temporal properties made up for it, of all shapes and under all kinds of fairness. */
 export function withTemporal(program: Program, seed: number, labels: readonly string[] = []): Program {

@@ -1,9 +1,8 @@
 import protocol from "../../models/dm-lockfs/protocol.ts";
-import { check } from "../../src/checker/explicit/check.ts";
 import { explore } from "../../src/checker/reference/index.ts";
 import type { Exploration } from "../../src/checker/verdict.ts";
-import { lower } from "../../src/spec/lowering/lower.ts";
 import type { Program, Site, Stmt } from "../../src/spec/program.ts";
+import { checked, recorderOf, withRaces } from "./verdicts.ts";
 
 const VARIANTS = ["before", "mason-2004", "mason-2004-v2", "hellwig-2004", "kergon-2005", "v2.6.17"];
 /** On a busy machine. */
@@ -28,31 +27,7 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   "endless-io-vs-suspend": ["nothing-left-held", "frozen-while-suspended", "lost-bio", "suspend-ends"],
 };
 
-function recorded(
-  variant: string,
-  scenario: string,
-  more: Partial<Parameters<typeof protocol.record>[0]> = {},
-): Program {
-  const program = protocol.record({ variant, scenario, ...more });
-  if (program === null) throw new Error(`${variant} has no ${scenario}`);
-  return program;
-}
-
-async function checked(program: Program): Promise<Exploration> {
-  return await check(lower(program), {
-    properties: program.properties.filter((p) => !p.implied).map((p) => p.id),
-    reduction: false,
-    timeout: 60,
-    memory: Number.POSITIVE_INFINITY,
-    workers: 1,
-  });
-}
-
-/** The program, also asked whether every claim that a lock protects an access is true. */
-function withClaims(program: Program): Program {
-  const claims = { ...program.properties[0]!, id: "claims", check: { c: "findings", kinds: ["data-race"] } } as const;
-  return { ...program, properties: [...program.properties, claims] };
-}
+const recorded = recorderOf(protocol);
 
 const found = (exploration: Exploration): [string, string][] =>
   exploration.outcomes
@@ -89,7 +64,7 @@ describe.each(VARIANTS)("%s", (variant) => {
   test.each(Object.keys(SCENARIOS))(
     "%s: every verdict is as expected, every protection claim true",
     async (scenario) => {
-      const program = withClaims(recorded(variant, scenario));
+      const program = withRaces(recorded(variant, scenario), "claims");
       const exploration = await checked(program);
       expect(exploration.complete).toBe(true);
       expect(asExpected(program, exploration)).toEqual(program.expectations.map((e) => e.property).sort());

@@ -1,9 +1,6 @@
 import protocol from "../../models/dm-noflush/protocol.ts";
-import { check } from "../../src/checker/explicit/check.ts";
 import { explore } from "../../src/checker/reference/index.ts";
-import type { Exploration } from "../../src/checker/verdict.ts";
-import { lower } from "../../src/spec/lowering/lower.ts";
-import type { Program } from "../../src/spec/program.ts";
+import { checked, expectations, recorderOf, verdicts, withRaces } from "./verdicts.ts";
 
 const VARIANTS = [
   "before",
@@ -37,41 +34,7 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
 /** They speak of the flag and the pushback list, which came with the patch. */
 const PATCHED_ONLY = ["flag-cleared", "pushback-wins", "reissued-at-resume"];
 
-function recorded(variant: string, scenario: string): Program {
-  const program = protocol.record({ variant, scenario });
-  if (program === null) throw new Error(`${variant} has no ${scenario}`);
-  return program;
-}
-
-async function checked(program: Program): Promise<Exploration> {
-  return await check(lower(program), {
-    properties: program.properties.filter((p) => !p.implied).map((p) => p.id),
-    reduction: false,
-    timeout: 60,
-    memory: 2 ** 31,
-    workers: 1,
-  });
-}
-
-/**
- * The program, also asked whether every claim that a lock protects an access is true, and whether two plain accesses
- * race.
- */
-function withRaces(program: Program): Program {
-  const races = { ...program.properties[0]!, id: "races", check: { c: "findings", kinds: ["data-race"] } } as const;
-  return { ...program, properties: [...program.properties, races] };
-}
-
-/** `property: verdict kind`, for all that does not hold. */
-function verdicts(exploration: Exploration): string[] {
-  return exploration.outcomes
-    .filter((o) => o.verdict !== "holds")
-    .map((o) => `${o.property}: ${o.verdict}${o.verdict === "violated" ? ` ${o.finding.kind}` : ""}`)
-    .sort();
-}
-
-const expectations = (program: Program): string[] =>
-  program.expectations.map((e) => `${e.property}: ${e.verdict}${e.kinds ? ` ${e.kinds.join(" or ")}` : ""}`).sort();
+const recorded = recorderOf(protocol);
 
 test("every variant has every scenario, and each asks what it should", () => {
   expect(protocol.variants.map((v) => v.id)).toEqual(VARIANTS);
@@ -103,7 +66,7 @@ describe.each(CHECKED)("%s", (variant, scenarios) => {
   test.each(scenarios)(
     "%s: every verdict is as expected, every protection claim true",
     async (scenario) => {
-      const program = withRaces(recorded(variant, scenario));
+      const program = withRaces(recorded(variant, scenario), "races");
       const exploration = await checked(program);
       expect(exploration.complete).toBe(true);
       // the one race there is: two clones that end at once, and io->error

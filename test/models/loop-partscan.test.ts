@@ -1,10 +1,10 @@
 import protocol from "../../models/loop-partscan/protocol.ts";
 import { coverageOf, type Statement } from "../../src/checker/coverage.ts";
-import { check } from "../../src/checker/explicit/check.ts";
 import { explore, Interpreter, type State, stateKey } from "../../src/checker/reference/index.ts";
 import type { Exploration } from "../../src/checker/verdict.ts";
 import { lower } from "../../src/spec/lowering/lower.ts";
 import type { Program } from "../../src/spec/program.ts";
+import { checked, expectations, recorderOf, verdicts, withRaces } from "./verdicts.ts";
 
 const VARIANTS = [
   "v4.0",
@@ -37,52 +37,18 @@ const EVERYWHERE = ["deadlock", "lock-discipline", "memory-safety", "atomic-slee
 const OPTIONS = { reduction: true, timeout: 60, memory: Number.POSITIVE_INFINITY, workers: 1 };
 const RETRYING = ["wilson-2015", "lei-2015", "lei-2015-return"];
 
-function recorded(
-  variant: string,
-  scenario: string,
-  more: Partial<Parameters<typeof protocol.record>[0]> = {},
-): Program {
-  const program = protocol.record({ variant, scenario, ...more });
-  if (program === null) throw new Error(`${variant} has no ${scenario}`);
-  return program;
-}
+const recorded = recorderOf(protocol);
 
-async function checked(program: Program): Promise<Exploration> {
+/** Asked about claims of protection, not about races: of the findings under data-race only the broken claims count. */
+async function checkedClaims(program: Program): Promise<Exploration> {
   const system = lower(program);
-  // Races are another question: of the findings under data-race, only the broken claims count.
   const properties = system.properties.map((p): (typeof system.properties)[number] => {
     if (p.id !== "claims" || p.check.c !== "findings") return p;
     const broken = (f: number) => system.findings[f]!.message.includes(" is said to be protected by ");
     return { ...p, check: { c: "findings", findings: p.check.findings.filter(broken) } };
   });
-  return await check(
-    { ...system, properties },
-    {
-      properties: program.properties.filter((p) => !p.implied).map((p) => p.id),
-      reduction: false,
-      timeout: 60,
-      memory: Number.POSITIVE_INFINITY,
-      workers: 1,
-    },
-  );
+  return await checked(program, { ...system, properties });
 }
-
-/** The program, also asked whether every claim that a lock protects an access is true. */
-function withClaims(program: Program): Program {
-  const claims = { ...program.properties[0]!, id: "claims", check: { c: "findings", kinds: ["data-race"] } } as const;
-  return { ...program, properties: [...program.properties, claims] };
-}
-
-/** `property: verdict kind`, for all that does not hold. */
-function verdicts(exploration: Exploration): string[] {
-  return exploration.outcomes
-    .filter((o) => o.verdict !== "holds")
-    .map((o) => `${o.property}: ${o.verdict}${o.verdict === "violated" ? ` ${o.finding.kind}` : ""}`)
-    .sort();
-}
-
-const expectations = (program: Program): string[] =>
-  program.expectations.map((e) => `${e.property}: ${e.verdict}${e.kinds ? ` ${e.kinds.join(" or ")}` : ""}`).sort();
 
 test("every variant has every scenario, and each asks what it should", () => {
   expect(protocol.variants.map((v) => v.id)).toEqual(VARIANTS);
@@ -126,8 +92,8 @@ describe.each(VARIANTS)("%s", (variant) => {
     "%s: every verdict is as expected, every protection claim true",
     async (scenario) => {
       for (const switches of protocol.settings(variant, scenario)) {
-        const program = withClaims(recorded(variant, scenario, { switches }));
-        const exploration = await checked(program);
+        const program = withRaces(recorded(variant, scenario, { switches }), "claims");
+        const exploration = await checkedClaims(program);
         expect(exploration.complete).toBe(true);
         expect(verdicts(exploration)).toEqual(expectations(program));
       }

@@ -19,7 +19,8 @@ import { check } from "../../../src/checker/explicit/check.ts";
 import { explore } from "../../../src/checker/explicit/explore.ts";
 import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
 import type { SysLocation, SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";
-import { compareOutcomes, everything } from "./compare-outcomes.ts";
+import { everything } from "../search-options.ts";
+import { compareOutcomes } from "./compare-outcomes.ts";
 import { follow, PlainSearch } from "./plain-search.ts";
 import { randomSystem } from "./random-system.ts";
 

@@ -8,7 +8,10 @@ import { explore } from "../../../src/checker/explicit/explore.ts";
 import type { Plan } from "../../../src/checker/explicit/plan.ts";
 import type { CheckpointOptions, Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
-import { Random, randomProtocol, randomSystem } from "./random-system.ts";
+import { Random } from "../../random.ts";
+import { everything } from "../search-options.ts";
+import { randomProtocol } from "./random-locking.ts";
+import { randomSystem } from "./random-system.ts";
 
 let directory: string;
 let file: string;
@@ -21,17 +24,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
-
-function optionsFor(system: TransitionSystem, options: Partial<SearchOptions> = {}): SearchOptions {
-  return {
-    properties: system.properties.map((p) => p.id),
-    reduction: false,
-    timeout: Number.POSITIVE_INFINITY,
-    memory: Number.POSITIVE_INFINITY,
-    workers: 1,
-    ...options,
-  };
-}
 
 function checkpoint(resume: boolean): CheckpointOptions {
   return { write: file, resume: resume ? file : undefined, every: 1e6, version: "1.2.3" };
@@ -65,7 +57,7 @@ test("a search stopped again and again ends as one that never was", async () => 
   for (let seed = 1; seed <= 120; seed++) {
     const r = new Random(seed);
     const system = seed % 2 === 0 ? randomSystem(seed, seed % 4 === 0) : randomProtocol(seed);
-    const options = optionsFor(system, { reduction: r.chance(60) });
+    const options = everything(system, { reduction: r.chance(60) });
     const plan: Plan = { transactions: options.reduction && r.chance(50), states: 5000, slice: r.between(1, 40) };
     const straight = await explore(system, options, plan);
     const stopped = await inLegs(system, options, plan, r.between(1, 4));
@@ -80,7 +72,7 @@ test("a search stopped again and again ends as one that never was", async () => 
 
 test("tables that have grown come back, and memory that ran out is made good by more", async () => {
   const system = loopSystem(2, 2, 2);
-  const options = optionsFor(system);
+  const options = everything(system);
   const first = await explore(
     system,
     { ...options, memory: 2_500_000, checkpoint: checkpoint(false) },
@@ -106,7 +98,7 @@ test("tables that have grown come back, and memory that ran out is made good by 
 test("a file that is foreign or damaged is refused with one sentence", async () => {
   const system = loopSystem(1, 1, 2);
   const plan: Plan = { transactions: false, slice: 50 };
-  const options = optionsFor(system);
+  const options = everything(system);
   const resume = (other: Partial<SearchOptions> = {}, model = system): Promise<Exploration> =>
     explore(model, { ...options, checkpoint: checkpoint(true), ...other }, plan);
   await expect(resume()).rejects.toThrow(/cannot be resumed: there is no such file/);
@@ -146,7 +138,7 @@ test("a disk that fails ends no search", async () => {
   const missing = join(directory, "nowhere", "search.checkpoint");
   const result = await explore(
     system,
-    optionsFor(system, { checkpoint: { write: missing, every: 1e-6, version: "1" } }),
+    everything(system, { checkpoint: { write: missing, every: 1e-6, version: "1" } }),
     { transactions: false, slice: 50 },
   );
   expect(result.complete).toBe(true);

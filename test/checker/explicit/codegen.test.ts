@@ -8,7 +8,9 @@ import { layOut } from "../../../src/checker/explicit/layout.ts";
 import { internalLocations } from "../../../src/checker/explicit/transactions.ts";
 import { loadModel } from "../../../src/load/load-model.ts";
 import { lower } from "../../../src/spec/lowering/lower.ts";
-import { randomProtocol, randomSystem } from "./random-system.ts";
+import { everything } from "../search-options.ts";
+import { randomProtocol } from "./random-locking.ts";
+import { randomSystem } from "./random-system.ts";
 
 /** V8's --max-optimized-bytecode-size: larger functions are never optimised, and nothing says so. */
 const MOST_BYTECODE = 60 * 1024;
@@ -68,13 +70,7 @@ test("branches that become functions change nothing", async () => {
   let outlined = 0;
   for (let seed = 1; seed <= 200; seed++) {
     const system = seed % 2 === 0 ? randomSystem(seed, seed % 4 === 0) : randomProtocol(seed);
-    const options = {
-      properties: system.properties.map((p) => p.id),
-      reduction: seed % 3 !== 0,
-      timeout: Number.POSITIVE_INFINITY,
-      memory: Number.POSITIVE_INFINITY,
-      workers: 1,
-    };
+    const options = everything(system, { reduction: seed % 3 !== 0 });
     const plan = { transactions: options.reduction, states: 3000 };
     const whole = await explore(system, options, plan);
     const split = await explore(system, options, { ...plan, branchText: seed % 5 === 0 ? 0 : 80 });

@@ -1,18 +1,8 @@
 /** What an exploration says, compared with what plain enumeration of the same system says. */
 import { evaluate } from "../../../src/checker/evaluate.ts";
-import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
+import type { Exploration } from "../../../src/checker/verdict.ts";
 import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
 import { follow, type PlainSearch } from "./plain-search.ts";
-
-export function everything(system: TransitionSystem): SearchOptions {
-  return {
-    properties: system.properties.map((p) => p.id),
-    reduction: false,
-    timeout: Number.POSITIVE_INFINITY,
-    memory: Number.POSITIVE_INFINITY,
-    workers: 1,
-  };
-}
 
 /** Compares the outcomes with what plain enumeration says; schedules need not be shortest with `longer`. */
 export function compareOutcomes(

@@ -6,21 +6,11 @@ import { layOut, pack } from "../../../src/checker/explicit/layout.ts";
 import type { Plan } from "../../../src/checker/explicit/plan.ts";
 import { hashCode } from "../../../src/checker/explicit/table-code.ts";
 import { initialState } from "../../../src/checker/state-values.ts";
-import type { SearchOptions } from "../../../src/checker/verdict.ts";
-import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
+import { Random } from "../../random.ts";
+import { everything } from "../search-options.ts";
 import { follow } from "./plain-search.ts";
-import { Random, randomProtocol, randomSystem } from "./random-system.ts";
-
-function optionsFor(system: TransitionSystem, options: Partial<SearchOptions> = {}): SearchOptions {
-  return {
-    properties: system.properties.map((p) => p.id),
-    reduction: false,
-    timeout: Number.POSITIVE_INFINITY,
-    memory: Number.POSITIVE_INFINITY,
-    workers: 1,
-    ...options,
-  };
-}
+import { randomProtocol } from "./random-locking.ts";
+import { randomSystem } from "./random-system.ts";
 
 const LOSSY = /64-bit fingerprints of states were stored/;
 
@@ -29,7 +19,7 @@ test("finds the states and the violations that exact storage finds, with schedul
   for (let seed = 1; seed <= 150; seed++) {
     const r = new Random(seed);
     const system = seed % 3 === 0 ? randomProtocol(seed) : randomSystem(seed, seed % 3 === 1);
-    const options = optionsFor(system, { reduction: r.chance(60) });
+    const options = everything(system, { reduction: r.chance(60) });
     const plan: Plan = { transactions: options.reduction && r.chance(50), states: 2000, slice: r.between(1, 30) };
     const exact = await explore(system, options, plan);
     const lossy = await explore(system, { ...options, storage: "fingerprints" }, plan);
@@ -65,7 +55,7 @@ test("finds the states and the violations that exact storage finds, with schedul
 
 test("the probability of a missed state is said, and a deadlock is found", async () => {
   const loop = loopSystem(2, 2, 2);
-  const result = await check(loop, optionsFor(loop, { storage: "fingerprints" }));
+  const result = await check(loop, everything(loop, { storage: "fingerprints" }));
   expect(result).toMatchObject({ states: 171_081, transitions: 380_596, complete: false });
   // 171081 * 171080 / 2 / 2^64
   expect(result.outcomes).toContainEqual({
@@ -76,14 +66,14 @@ test("the probability of a missed state is said, and a deadlock is found", async
       "some state was missed with a probability of at most 7.9e-10",
   });
   const table = philosophers(8);
-  const [deadlock] = (await check(table, optionsFor(table, { storage: "fingerprints" }))).outcomes;
-  const [exact] = (await check(table, optionsFor(table))).outcomes;
+  const [deadlock] = (await check(table, everything(table, { storage: "fingerprints" }))).outcomes;
+  const [exact] = (await check(table, everything(table))).outcomes;
   expect(deadlock).toEqual({ ...exact, depthExact: false });
 }, 60_000);
 
 test("memory that runs out ends it in order", async () => {
   const loop = loopSystem(3, 2, 2);
-  const result = await explore(loop, optionsFor(loop, { storage: "fingerprints", memory: 3_000_000 }), {
+  const result = await explore(loop, everything(loop, { storage: "fingerprints", memory: 3_000_000 }), {
     transactions: false,
   });
   expect(result.outcomes[0]).toMatchObject({

@@ -6,21 +6,12 @@ import { loopSystem, philosophers } from "../../../bench/loop-system.ts";
 import { explore } from "../../../src/checker/explicit/explore.ts";
 import type { Plan } from "../../../src/checker/explicit/plan.ts";
 import type { Exploration, SearchOptions } from "../../../src/checker/verdict.ts";
-import type { TransitionSystem } from "../../../src/spec/transition-system.ts";
-import { Random, randomProtocol, randomSystem } from "./random-system.ts";
+import { Random } from "../../random.ts";
+import { everything } from "../search-options.ts";
+import { randomProtocol } from "./random-locking.ts";
+import { randomSystem } from "./random-system.ts";
 
 const worker = pathToFileURL(join(process.cwd(), "dist", "checker", "explicit", "part-worker.js"));
-
-function optionsFor(system: TransitionSystem, options: Partial<SearchOptions> = {}): SearchOptions {
-  return {
-    properties: system.properties.map((p) => p.id),
-    reduction: false,
-    timeout: Number.POSITIVE_INFINITY,
-    memory: Number.POSITIVE_INFINITY,
-    workers: 1,
-    ...options,
-  };
-}
 
 /** Threads take over after so few states, and exchange after so few, that everything happens in small graphs. */
 function early(plan: Plan, divide: number, round: number): Plan {
@@ -37,7 +28,7 @@ test("several threads find what one finds: counts, verdicts, findings, schedules
   for (let seed = 1; seed <= 300; seed++) {
     const r = new Random(seed);
     const system = seed % 3 === 0 ? randomProtocol(seed) : randomSystem(seed, seed % 3 === 1);
-    const options = optionsFor(system, { reduction: r.chance(60) });
+    const options = everything(system, { reduction: r.chance(60) });
     if (r.chance(30)) Object.assign(options, { properties: [r.pick(system.properties).id] });
     const plan: Plan = { transactions: options.reduction && r.chance(50), states: 2000 };
     const one = await explore(system, options, plan);
@@ -60,14 +51,14 @@ test("several threads find what one finds: counts, verdicts, findings, schedules
 test("counts what one thread and the peers count", async () => {
   const loop = loopSystem(2, 2, 2);
   const plan = early({ transactions: false }, 5000, 4096);
-  const counted = await explore(loop, optionsFor(loop, { workers: 2 }), plan);
+  const counted = await explore(loop, everything(loop, { workers: 2 }), plan);
   expect(counted).toMatchObject({ states: 171_081, transitions: 380_596, complete: true });
   expect(counted.outcomes.map((o) => o.verdict)).toEqual(["holds", "holds"]);
-  const orbits = await explore(loop, optionsFor(loop, { workers: 3, reduction: true }), plan);
+  const orbits = await explore(loop, everything(loop, { workers: 3, reduction: true }), plan);
   expect(orbits).toMatchObject({ states: 45_636, complete: true, reductions: ["symmetry"] });
   const table = philosophers(9);
-  const dinner = await explore(table, optionsFor(table, { workers: 2 }), plan);
-  const alone = await explore(table, optionsFor(table), { transactions: false });
+  const dinner = await explore(table, everything(table, { workers: 2 }), plan);
+  const alone = await explore(table, everything(table), { transactions: false });
   expect(timeless(dinner)).toEqual(timeless(alone));
   expect(dinner.outcomes[0]).toMatchObject({ verdict: "violated", finding: { kind: "deadlock" }, depthExact: true });
 }, 60_000);
@@ -75,14 +66,14 @@ test("counts what one thread and the peers count", async () => {
 test("says how far it got when time or memory runs out", async () => {
   const plan = early({ transactions: false }, 5000, 4096);
   const large = loopSystem(5, 2, 2);
-  const late = await explore(large, optionsFor(large, { workers: 2, timeout: 1 }), plan);
+  const late = await explore(large, everything(large, { workers: 2, timeout: 1 }), plan);
   expect(late).toMatchObject({ complete: false });
   expect(late.states).toBeGreaterThan(5000);
   expect(late.outcomes).toContainEqual(
     expect.objectContaining({ verdict: "inconclusive", reason: expect.stringMatching(/^time ran out: \d+ states/) }),
   );
   const memory = 10_000_000;
-  const full = await explore(large, optionsFor(large, { workers: 2, memory }), plan);
+  const full = await explore(large, everything(large, { workers: 2, memory }), plan);
   expect(full).toMatchObject({ complete: false });
   // Some states fit, and no more than that.
   expect(full.states! * 8).toBeGreaterThan(memory / 5);
@@ -100,7 +91,7 @@ test("what is kept on disk can be gone on from by any number of threads", async 
     const plan = early({ transactions: false }, 5000, 4096);
     const leg = async (workers: number, options: Partial<SearchOptions>): Promise<Exploration> => {
       const checkpoint = { write: file, resume: existsSync(file) ? file : undefined, every: 1e6, version: "1" };
-      return await explore(system, optionsFor(system, { workers, checkpoint, ...options }), plan);
+      return await explore(system, everything(system, { workers, checkpoint, ...options }), plan);
     };
     let states = (await leg(2, { memory: 5_000_000 })).states!;
     let stopped = 0;
@@ -123,12 +114,12 @@ test("what is kept on disk can be gone on from by any number of threads", async 
 
 test("a thread that cannot be started is done without, and one that dies ends the search with an error", async () => {
   const system = loopSystem(1, 2, 2);
-  const options = optionsFor(system, { workers: 2 });
+  const options = everything(system, { workers: 2 });
   const plan = (program: URL): Plan => {
     const { division, ...rest } = early({ transactions: false }, 50, 64);
     return { ...rest, division: { ...division, worker: program } };
   };
-  const one = await explore(system, optionsFor(system), { transactions: false });
+  const one = await explore(system, everything(system), { transactions: false });
   const missing = await explore(system, options, plan(new URL("file:///nowhere/part-worker.js")));
   expect(timeless(missing)).toEqual(timeless(one));
   const dying = (when: string): URL =>

@@ -10,9 +10,11 @@ import type { Inspected } from "../../../src/checker/explicit/plan.ts";
 import { reductionsFor } from "../../../src/checker/explicit/reductions.ts";
 import { compareStates, verifyReductions } from "../../../src/checker/explicit/verify-reductions.ts";
 import type { SysExpr, SysProgram, SysProperty, TransitionSystem } from "../../../src/spec/transition-system.ts";
-import { compareOutcomes, everything } from "./compare-outcomes.ts";
+import { everything } from "../search-options.ts";
+import { compareOutcomes } from "./compare-outcomes.ts";
 import { PlainSearch } from "./plain-search.ts";
-import { randomLocking, randomProtocol, randomSystem } from "./random-system.ts";
+import { randomLocking, randomProtocol } from "./random-locking.ts";
+import { randomSystem } from "./random-system.ts";
 
 /** Systems compared for each reduction. */
 const ENOUGH = Number(process.env.LOCKSTEP_SEEDS ?? 1000);

@@ -1,7 +1,7 @@
 import { automaton, type Formula } from "../../../src/checker/liveness/buchi.ts";
 import { fairLasso } from "../../../src/checker/liveness/fair-cycle.ts";
 import { type FairGraph, type FairnessConditions, isEnabled } from "../../../src/checker/liveness/fair-graph.ts";
-import { generator } from "../../random-program.ts";
+import { generator } from "../../random.ts";
 
 const p: Formula = { t: "state", predicate: 0 };
 const q: Formula = { t: "state", predicate: 1 };
