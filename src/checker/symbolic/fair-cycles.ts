@@ -157,6 +157,11 @@ export class FairCycles {
     this.#conditions = this.#conditionsOf(asked, live);
   }
 
+  /** The moves of loops. */
+  get #along(): Walk {
+    return this.#reached.recurring;
+  }
+
   /** Lets go of all sets, wherever the search was broken off. */
   release(): void {
     for (const set of [...this.#held]) set.release();
@@ -404,9 +409,14 @@ export class FairCycles {
   #hull(nodes: readonly number[]): ProductSet {
     const { store } = this.#reached;
     const fair = this.#each((q) => (nodes.includes(q) ? this.#readable.at(q) : EMPTY));
-    for (;;) {
+    const stuck = this.#each((q) =>
+      store.minus(fair.at(q), this.#before(fair.at(q), this.#next(fair, q), this.#along)),
+    );
+    for (const q of this.#nodes) fair.put(q, store.minus(fair.at(q), stuck.at(q)));
+    for (let gone = stuck; ; ) {
+      this.#prune(fair, gone);
+      gone.release();
       const before = fair.copy();
-      this.#prune(fair);
       for (const condition of this.#conditions) {
         const goal = condition.goal(fair);
         this.#close(goal, fair);
@@ -417,26 +427,31 @@ export class FairCycles {
         }
         goal.release();
       }
-      const done = fair.equals(before);
+      gone = this.#each((q) => store.minus(before.at(q), fair.at(q)));
       before.release();
-      if (done || fair.isEmpty) return fair;
+      if (gone.isEmpty || fair.isEmpty) {
+        gone.release();
+        return fair;
+      }
     }
   }
 
-  /** Takes out what has no successor inside, until all have one. */
-  #prune(set: ProductSet): void {
+  /** Takes out what has no successor inside, until all have one, once these were taken out of where all had one. */
+  #prune(set: ProductSet, gone: ProductSet): void {
     const reached = this.#reached;
-    for (let changed = true; changed; ) {
-      changed = false;
+    const { store } = reached;
+    while (!gone.isEmpty) {
       reached.collectIfFull();
+      store.checkTime();
+      const stuck = this.#each((q) => {
+        const suspects = this.#before(set.at(q), this.#next(gone, q), this.#along);
+        return store.minus(suspects, this.#before(suspects, this.#next(set, q), this.#along));
+      });
       for (const q of this.#nodes) {
-        const within = set.at(q);
-        if (within === EMPTY) continue;
-        const kept = this.#before(within, this.#next(set, q), reached.recurring);
-        if (kept === within) continue;
-        set.put(q, kept);
-        changed = true;
+        set.put(q, store.minus(set.at(q), stuck.at(q)));
+        gone.put(q, stuck.at(q));
       }
+      stuck.release();
     }
   }
 

@@ -470,7 +470,7 @@ export const TEXTBOOKS: readonly Textbook[] = [
       [temporal("two", own, () => eventually(always(n.now.eq(2)))), "holds"],
       [temporal("one", own, () => eventually(always(n.now.eq(1)))), "violated", "spin"],
       // Without fairness too: a run ends only when nobody can move.
-      [temporal("two without fairness", own, () => eventually(n.now.eq(2)), none), "holds"],
+      [temporal("two-without-fairness", own, () => eventually(n.now.eq(2)), none), "holds"],
     ],
   }),
 ];
