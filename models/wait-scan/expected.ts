@@ -11,7 +11,7 @@ import {
 } from "lockstep";
 import { boundedWait, noEarlyReturn, survivesLostBio } from "./properties.ts";
 
-const probing = ["probe-vs-wait", "two-probes-vs-wait"];
+const probing = ["probe-vs-wait", "two-probes-vs-wait", "probes-vs-wait"];
 const endless = ["rescan-for-ever-vs-wait", "probe-for-ever-vs-wait"];
 const pinned = ["reread-twice-vs-wait", "rescan-for-ever-vs-wait"];
 const listed = ["jones-2007", "jones-2007-ref"];

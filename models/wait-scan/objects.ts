@@ -12,6 +12,7 @@ import {
   observer,
   plain,
   refcount,
+  size,
   spinlock,
   struct,
   wait_queue,
@@ -19,10 +20,13 @@ import {
 
 /** Scanning threads and insmod. */
 const USERS = 3;
+/** Probes beside the one or two that are watched. */
+const others = () => size("others", 0);
+const users = () => USERS + others();
 
 export const block_device = struct(
   "block_device",
-  { slots: 2, as: "bdev" },
+  { slots: () => 2 + others(), as: "bdev" },
   {
     /** bd_inode->i_count: at 0 inode and bdev are freed at once (drop_inode is generic_delete_inode). */
     i_count: refcount(USERS, { init: 1 }),
@@ -44,11 +48,11 @@ export const rescan_bdevs = global("rescan_bdevs", list_head(block_device));
 export const rescan_bdevs_lock = global("rescan_bdevs_lock", spinlock());
 
 /** scan-counter, probe-counter: how many scans (or probes) are under way, and who waits for none. */
-export const scanning = global("scanning", atomic(0, USERS));
+export const scanning = global("scanning", atomic(0, users));
 export const scanning_wait = global("scanning_wait", wait_queue());
 
 /** baton: one node for each scan and each waiter. */
-export const scan_node = struct("scan_node", { slots: USERS, as: "node" }, { prev_finished: completion() });
+export const scan_node = struct("scan_node", { slots: users, as: "node" }, { prev_finished: completion() });
 export const scan_nodes = global("scan_nodes", list_head(scan_node));
 
 /** Where a scenario says so, reads of the partition table never complete. */

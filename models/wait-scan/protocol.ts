@@ -4,6 +4,7 @@ import { baton } from "./baton.ts";
 import { expected } from "./expected.ts";
 import { jones_2007 } from "./jones-2007.ts";
 import { jones_2007_ref } from "./jones-2007-ref.ts";
+import { manyProbes } from "./many-probes.ts";
 import { kernel_flag } from "./objects.ts";
 import { probe_counter, scan_counter } from "./scan-counter.ts";
 import { scenarios } from "./scenarios.ts";
@@ -29,7 +30,7 @@ export default protocol("wait-scan", {
     },
     { id: "baton", title: "each waits for its predecessor, as SCSI's own wait does", base: "before", replaces: baton },
   ],
-  scenarios,
+  scenarios: [...scenarios, manyProbes],
   expected,
   bkl: kernel_flag,
 });

@@ -23,7 +23,7 @@ import { blkdev_reread_part, probe_begins, probe_ends, register_disk, rescan_par
 import { awaited, probes, reads_are_lost, xvda } from "./objects.ts";
 import { boundedWait, noEarlyReturn, survivesLostBio, waiterLivelock } from "./properties.ts";
 
-const everywhere: readonly Property[] = [memorySafety, deadlock, lockDiscipline, atomicSleep];
+export const everywhere: readonly Property[] = [memorySafety, deadlock, lockDiscipline, atomicSleep];
 
 /** A driver's probe registers one disk. */
 const probe = (n: 0 | 1): void => {
@@ -32,10 +32,10 @@ const probe = (n: 0 | 1): void => {
   register_disk({ by: n === 0 ? "driver1" : "driver2" });
   probe_ends();
 };
-const driver = (n: 0 | 1): ThreadSpec => thread(n === 0 ? "driver1" : "driver2", () => probe(n));
+export const driver = (n: 0 | 1): ThreadSpec => thread(n === 0 ? "driver1" : "driver2", () => probe(n));
 
 /** `insmod blkdev_wait_scan.ko`: notes which probes have begun, waits, and looks whether they are done. */
-const insmod = (): ThreadSpec =>
+export const insmod = (): ThreadSpec =>
   thread("insmod", () => {
     pause("sys_init_module()");
     awaited.forEach((was, n) => {

@@ -27,7 +27,7 @@ export interface CheckableProtocol {
   readonly variants: readonly { readonly id: string }[];
   readonly scenarios: readonly {
     readonly id: string;
-    readonly sizes?: Readonly<Record<string, { readonly default: number }>>;
+    readonly sizes?: Readonly<Record<string, { readonly default: number; readonly min: number; readonly max: number }>>;
     readonly size?: "large";
   }[];
   readonly switches: Readonly<Record<string, { readonly values: readonly string[]; readonly default: string }>>;
@@ -39,6 +39,7 @@ export interface CheckableProtocol {
     readonly scenario: string;
     readonly sizes?: Readonly<Record<string, number>>;
     readonly switches?: Readonly<Record<string, string>>;
+    readonly members?: Readonly<Record<string, number>>;
   }): Program | null;
 }
 

@@ -107,6 +107,8 @@ export interface RecordRequest {
   readonly scenario: string;
   readonly sizes?: Readonly<Record<string, number>>;
   readonly switches?: Readonly<Record<string, string>>;
+  /** How many threads a class has, other than its scenario says: for questions about any number of them. */
+  readonly members?: Readonly<Record<string, number>>;
 }
 
 /** A protocol; a model file exports one as its default. */
@@ -289,9 +291,10 @@ export class Protocol {
     }
     const replacements = this.#replacements(request.variant);
     const specs = scopedSizes(sizes, switches, request.variant, () => scenario.threads());
+    const countOf = (spec: ThreadSpec): number => request.members?.[spec.name] ?? spec.count;
     const threads = specs.flatMap((spec): ThreadDecl[] =>
-      Array.from({ length: spec.count }, (_, member) => ({
-        name: spec.count === 1 ? spec.name : `${spec.name}#${member + 1}`,
+      Array.from({ length: countOf(spec) }, (_, member) => ({
+        name: countOf(spec) === 1 ? spec.name : `${spec.name}#${member + 1}`,
         cls: spec.name,
         fn: mainOf(spec.name),
         args: [],
@@ -424,9 +427,12 @@ function scopedSizes<T>(
   }
 }
 
-/** The value of a size of the scenario. */
-export function size(name: string): number {
-  const value = (scope ?? recording()).sizes[name];
+/**
+ * The value of a size of the scenario.
+ * @param otherwise where the scenario declares no such size: absent, that is an error
+ */
+export function size(name: string, otherwise?: number): number {
+  const value = (scope ?? recording()).sizes[name] ?? otherwise;
   if (value === undefined) throw new ModelError(`the scenario declares no size ${name}`, callSite());
   return value;
 }

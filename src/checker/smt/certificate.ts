@@ -325,6 +325,36 @@ export function writeAnyNumberCertificate(folder: string, proof: AnyNumberProof)
   return file;
 }
 
+/**
+ * Writes the certificate of a proof by counting. It speaks of the counted system before anything is left out of it; that
+ * this is the whole one, for every number of threads, is what the other certificate and the argument in counting.ts are for.
+ *
+ * @param view the counted system
+ * @param initial of any number of members
+ * @param invariant parts of it
+ * @returns the file, relative to the folder; undefined where the invariant is too long to be written out
+ */
+export function writeCountingCertificate(
+  folder: string,
+  view: Encoding,
+  initial: Term,
+  bad: Term,
+  invariant: readonly Term[],
+  title: string,
+  cls: string,
+): string | undefined {
+  if (nodesOf(view.terms.and(...invariant)) > MOST_NODES) return undefined;
+  const file = place(folder, view, [`${title} by counting`]);
+  const about = [
+    ...heading(view, [title]),
+    `The state has a count for each local state of the threads of class ${cls}: how many of them are there.`,
+    "Inv is an inductive invariant: it holds of every reachable state and excludes every bad one.",
+  ];
+  const definitions = definitionsOf(view, initial, bad, { by: "invariant" });
+  writeFileSync(join(folder, file), certificateText(about, definitions, [relationText("Inv", view, invariant)]));
+  return file;
+}
+
 export interface Certification {
   readonly valid: boolean;
   /** The first lines of the file: what it claims to prove. */

@@ -1,50 +1,23 @@
 /**
  * Any number of identical threads, by counting (German and Sistla 1992): for a class of threads that share a program,
- * one integer per local state says how many of them are in it. A local state is a location, the values of the stored
- * locals, and for each variable that can name a thread whether it names this one. The rest of the system stays as it
- * is. Safety of the counted system is safety for every number of members, and Spacer proves it over the integers.
+ * one integer per local state says how many of them are in it. A local state is a location with what the thread alone can
+ * reach (unfold.ts), and for each variable that names a thread whether it names this one. The rest of the system stays as
+ * it is. What is unreachable in the counted system is unreachable for every number of members, and the other way round.
+ *
+ * Counted is what a thread-modular invariant leaves of a system with three members (any-number.ts): a few dozen local
+ * states, most of whose locks nobody else can have.
  *
  * The one abstraction: a variable that names a thread (the owner of a lock) says of the class only "one of them". Which
  * one is kept on the other side, in the local state of the one that is named, of which there is never more than one.
- * Nothing is lost as long as a member compares such a variable only with itself and with nobody, and none overwrites it
- * while it names another; programs that do otherwise, or that use their number as a number (an array per thread), are
- * refused with the reason.
+ * Nothing is lost as long as a member compares such a variable only with itself, with nobody and with threads that are
+ * not counted, and nobody overwrites it while it names another; systems that do otherwise are refused with the reason.
  */
-import type {
-  SysCode,
-  SysExpr,
-  SysLocation,
-  SysOp,
-  SysProperty,
-  TransitionSystem,
-} from "../../spec/transition-system.ts";
-import { certificateText, definitionsOf } from "./certificate.ts";
-import { type Encoding, encode, type Leaf } from "./encode.ts";
-import { check, openSolver, prelude, type SolverChoice, SolverFailure, values } from "./solver.ts";
-import { type Clauses, solveHorn } from "./spacer.ts";
+import type { SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import type { Encoding, Leaf } from "./encode.ts";
+import { type Change, placeInvariants } from "./place-invariants.ts";
 import type { Term, Terms } from "./term.ts";
-import { integers, quoted } from "./theory.ts";
-import { Unrolling } from "./unrolling.ts";
-
-export interface CountingOptions extends SolverChoice {
-  /** Seconds for each property. */
-  readonly timeout: number;
-  /** Steps of bounded search for a counterexample; default 30. */
-  readonly depth?: number;
-}
-
-export type CountingAnswer =
-  | {
-      readonly property: string;
-      /** For every number of members. Of deadlock the global one alone where `only` says so. */
-      readonly verdict: "holds";
-      readonly only: "global deadlock" | undefined;
-      /** The proof, for `certify`. */
-      readonly certificate: string;
-    }
-  /** With so many members it is violated, in so many steps: a check of that size shows the schedule. */
-  | { readonly property: string; readonly verdict: "violated"; readonly members: number; readonly steps: number }
-  | { readonly property: string; readonly verdict: "inconclusive"; readonly reason: string };
+import type { ThreadModularInvariant } from "./thread-modular.ts";
+import { among, evaluateTerm, leafKey, narrowed, symbolsIn, tracked } from "./value-sets.ts";
 
 /** The class cannot be counted; the message says why. */
 export class NotCountable extends Error {
@@ -57,683 +30,768 @@ export class NotCountable extends Error {
 /** Local states of one class beyond which counting is refused. */
 const MOST_LOCAL_STATES = 400;
 
-interface LocalState {
+/** Combinations of values tried for one condition; beyond, nothing is learned from it. */
+const MOST_COMBINATIONS = 2048;
+
+/** Where one member is, and what it knows by itself. */
+export interface LocalState {
   readonly location: number;
-  readonly locals: readonly number[];
-  /** Per named variable element (see Counted.named): it names this thread. */
-  readonly names: readonly boolean[];
+  /** The symbols that name this thread. */
+  readonly named: ReadonlySet<Term>;
+  /** How many members are here. */
+  readonly count: Term;
+  /** What is known of the rest of the system while somebody is here. */
+  readonly meanwhile: Term;
 }
 
-/** A transition of a member: from one local state to another, with an effect on the rest. */
+/** A transition of a member or of another thread. */
 interface Move {
-  readonly from: LocalState;
-  /** Undefined: it ends in an error. */
+  readonly leaf: Leaf;
+  /** Undefined for threads that are not counted. */
+  readonly from: LocalState | undefined;
+  /** Undefined where it ends in an error, and for threads that are not counted. */
   readonly to: LocalState | undefined;
   readonly enabled: Term;
+  /** Without counts. */
   readonly updates: ReadonlyMap<Term, Term>;
-  readonly optional: boolean;
-  readonly idle: boolean;
-  readonly findings: readonly number[];
+  /** The values that a symbol can have before it. */
+  readonly before: (symbol: Term) => readonly number[] | undefined;
 }
 
-interface Counted {
+/** The initial value of something as the number of members grows: base + perMember * members. */
+export interface Growth {
+  readonly base: number;
+  readonly perMember: number;
+}
+
+/** A weighted sum that no step changes. */
+export interface LinearInvariant {
+  readonly holds: Term;
+  /** Integers of the system in it, with their weights, and the local states. */
+  readonly integers: ReadonlyMap<Term, number>;
+  readonly counts: ReadonlyMap<LocalState, number>;
+  /** The sum in the initial state. */
+  readonly start: Growth;
+  /** Values of other symbols: a thread that is not counted is at a location, a lock is free. */
+  readonly values: readonly { readonly symbol: Term; readonly value: number; readonly weight: number }[];
+}
+
+export interface Counted {
+  /** With one thread: all transitions are its. */
+  readonly system: TransitionSystem;
+  /** What was counted, the index of the member that stands for all, and those of the threads that are not counted. */
+  readonly of: Encoding;
+  readonly stand: number;
+  readonly others: readonly number[];
   readonly terms: Terms;
-  readonly clauses: Omit<Clauses, "bad">;
+  readonly state: readonly Term[];
+  readonly initial: Term;
+  /** All transitions; those of a member are the ones of any thread in its local state. */
   readonly leaves: readonly Leaf[];
+  /** How many members there are: at least one, and it never changes. */
   readonly members: Term;
-  readonly bad: (property: SysProperty) => Term;
-}
-
-function keyOf(q: LocalState): string {
-  return `${q.location}/${q.locals.join()}/${q.names.map(Number).join("")}`;
+  readonly localStates: readonly LocalState[];
+  readonly moves: readonly Move[];
+  /** What the thread-modular invariant says, of counts. */
+  readonly facts: Term;
+  readonly linear: readonly LinearInvariant[];
+  /** No thread, counted or not, has a move that is not optional, and one is blocked. */
+  readonly stuck: Term;
+  /**
+   * A step that has been left out could be taken: one that overwrites a name of a member, or a counter. Unless that is
+   * excluded, what is unreachable here is not so in the system that was counted.
+   */
+  readonly unfaithful: Term;
+  /** Such steps by the integer that they store a constant to. */
+  readonly resetting: ReadonlyMap<Term, Term>;
+  /** A thread that nobody is ever in the way of runs to its end: none can loop. */
+  readonly terminates: boolean;
+  /** Where another thread can be while a member is in the local state. */
+  readonly besides: (from: LocalState, other: number) => readonly number[];
+  /** The initial value of a symbol; undefined where it depends on the number of members. */
+  readonly startOf: (symbol: Term) => number | undefined;
+  /** States from which a step leads that carries such a finding. */
+  readonly finding: (meant: (finding: number) => boolean) => Term;
+  /** States that violate a property that is about single states or steps. @throws NotCountable for others */
+  readonly violates: (property: SysProperty) => Term;
 }
 
 /**
- * Checks safety properties for every number (at least one, and as many as a property names) of threads of a class.
- * @param cls the class of SysProgram to count; all its threads must start alike
+ * The counted system.
+ * @param left what the facts leave of a system with some members, unfolded (see unfold.ts)
+ * @param members indices of the members; the first one stands for each
+ * @param growth by name, the initial values that depend on the number of members
+ * @param reset names of integers without bounds that do change where a constant is stored to them: of all others it is
+ *   taken that they have that value already, as the counters of an object that is freed (see Counted.unfaithful)
+ * @param excluded transitions that are known never to be taken (see moveKey)
+ * @throws NotCountable
  */
-export async function checkAnyNumber(
-  system: TransitionSystem,
-  cls: string,
-  properties: readonly string[],
-  options: CountingOptions,
-): Promise<CountingAnswer[]> {
-  const asked = system.properties.filter((p) => properties.includes(p.id));
-  let counted: Counted;
-  try {
-    counted = count(system, cls);
-  } catch (error) {
-    if (!(error instanceof NotCountable)) throw error;
-    return asked.map((p) => ({ property: p.id, verdict: "inconclusive", reason: error.message }));
-  }
-  const answers: CountingAnswer[] = [];
-  for (const property of asked) answers.push(await decide(system, cls, counted, property, options));
-  return answers;
-}
+export function count(
+  left: Encoding,
+  facts: Pick<ThreadModularInvariant, "reached" | "values" | "meets">,
+  members: readonly number[],
+  growth: ReadonlyMap<string, Growth> = new Map(),
+  excluded: ReadonlySet<string> = new Set(),
+  reset: ReadonlySet<string> = new Set(),
+): Counted {
+  const { terms, system } = left;
+  const stand = members[0] as number;
+  const cls = system.programs[system.threads[stand]?.program ?? -1]?.cls ?? "";
+  const no = (why: string): NotCountable => new NotCountable(`threads of class ${cls} cannot be counted: ${why}`);
+  const isMember = new Set(members);
+  /** "One of them", as the value of a variable that names a thread, and someone else of them as a member sees it. */
+  const one = stand + 1;
+  const constantOf = (s: Term, v: number): Term => (s.bool ? terms.bool(v !== 0) : terms.number(v));
+  const initialOf = new Map(left.state.map((s, i) => [s, left.initial[i] ?? 0]));
 
-async function decide(
-  system: TransitionSystem,
-  cls: string,
-  counted: Counted,
-  property: SysProperty,
-  options: CountingOptions,
-): Promise<CountingAnswer> {
-  const deadline = Date.now() + options.timeout * 1000;
-  const id = property.id;
-  const inconclusive = (reason: string): CountingAnswer => ({ property: id, verdict: "inconclusive", reason });
-  try {
-    const clauses: Clauses = { ...counted.clauses, bad: counted.bad(property) };
-    const session = openSolver(options, "counting");
-    try {
-      const answer = await solveHorn(clauses, session, options, deadline);
-      if (answer.is === "unknown") return inconclusive(`the solver answered unknown (${answer.reason})`);
-      if (answer.is === "unreachable") {
-        const view = asEncoding(system, counted);
-        const about = [
-          `Lockstep certificate: ${system.protocol} / ${system.variant} / ${system.scenario}, any number of ${cls}`,
-          `unreachable: ${id}`,
-        ];
-        const definitions = definitionsOf(view, clauses.initial, clauses.bad, { by: "invariant" });
-        const certificate = certificateText(about, definitions, [answer.invariant]);
-        const only = property.check.c === "deadlock" ? "global deadlock" : undefined;
-        return { property: id, verdict: "holds", only, certificate };
-      }
-    } finally {
-      session.close();
-    }
-    return (
-      (await shortest(system, counted, clauses, id, options, deadline)) ??
-      inconclusive(`it is violated with some number of members, by more than ${options.depth ?? 30} steps`)
-    );
-  } catch (error) {
-    if (error instanceof NotCountable || error instanceof SolverFailure) return inconclusive(error.message);
-    throw error;
-  }
-}
-
-/** Bounded search in the counted system, for the least number of steps and how many members they take. */
-async function shortest(
-  system: TransitionSystem,
-  counted: Counted,
-  clauses: Clauses,
-  property: string,
-  options: CountingOptions,
-  deadline: number,
-): Promise<CountingAnswer | undefined> {
-  const view = asEncoding(system, counted);
-  const predicates = new Map([
-    ["initial", clauses.initial],
-    ["bad", clauses.bad],
-  ]);
-  const unrolling = new Unrolling(view, integers, predicates);
-  const session = openSolver(options, "counting-bmc");
-  try {
-    await session.run(prelude(session, options, "ALL"), deadline);
-    for (let k = 0; k <= (options.depth ?? 30); k++) {
-      const lines = [unrolling.declareState(k)];
-      if (k === 0) lines.push(`(assert ${unrolling.predicate("initial", 0)})`);
-      else lines.push(unrolling.declareStep(k - 1), `(assert ${unrolling.stepName(k - 1)})`);
-      lines.push(`(push 1)\n(assert ${unrolling.predicate("bad", k)})\n(check-sat)`);
-      const answer = await check(session, lines.join("\n"), deadline);
-      if (answer === "sat") {
-        const [members] = await values(session, [quoted(`${counted.members.name}@0`)], deadline);
-        return { property, verdict: "violated", members: Number(members), steps: k };
-      }
-      await session.run("(pop 1)", deadline);
-    }
-    return undefined;
-  } finally {
-    session.close();
-  }
-}
-
-/** The counted system in the form the unrolling takes: one selector numbers all transitions. */
-function asEncoding(system: TransitionSystem, counted: Counted): Encoding {
-  return {
-    system: { ...system, threads: system.threads.slice(0, 1) },
-    terms: counted.terms,
-    state: counted.clauses.state,
-    initial: [],
-    kept: [],
-    pcs: [],
-    locals: [],
-    leaves: counted.leaves,
-    choices: [[counted.leaves.map((leaf) => ({ action: leaf.action, ways: leaf.ways }))]],
-    live: counted.terms.false,
-    blocked: [],
-    waiting: [],
-    holder: [],
-    threadLive: [],
-    property: () => counted.terms.false,
-  };
-}
-
-/** Every expression in some code or location. */
-function* expressionsOf(location: SysLocation): Generator<SysExpr> {
-  const inCode = function* (code: SysCode): Generator<SysExpr> {
-    for (const op of code.ops) {
-      if (op.o === "var" || op.o === "local") yield op.value;
-      if (op.o === "var" && op.i !== undefined) yield op.i;
-    }
-    if (code.end.k === "if") {
-      yield code.end.c;
-      yield* inCode(code.end.then);
-      yield* inCode(code.end.else);
-    } else if (code.end.k === "choose") for (const way of code.end.ways) yield* inCode(way.code);
-  };
-  for (const action of location.actions) {
-    if (action.guard !== undefined) yield action.guard;
-    yield* inCode(action.code);
-  }
-  if (location.wait?.resting !== undefined) yield location.wait.resting;
-}
-
-function* partsOf(e: SysExpr): Generator<SysExpr> {
-  yield e;
-  if (e.e === "load" && e.i !== undefined) yield* partsOf(e.i);
-  if (e.e === "not" || e.e === "neg") yield* partsOf(e.a);
-  if (e.e === "bin") {
-    yield* partsOf(e.a);
-    yield* partsOf(e.b);
-  }
-  if (e.e === "ite") {
-    yield* partsOf(e.c);
-    yield* partsOf(e.a);
-    yield* partsOf(e.b);
-  }
-}
-
-/** Refuses what counting would get wrong. */
-function refuse(system: TransitionSystem, cls: string, index: number, members: readonly number[]): void {
-  const no = (why: string): never => {
-    throw new NotCountable(`threads of class ${cls} cannot be counted: ${why}`);
-  };
-  const kind = system.threads[members[0] ?? -1]?.kind;
-  if (kind === "hardirq" || kind === "softirq") no("they are interrupt handlers");
-  for (const v of system.vars) {
-    if (v.index === "thread") no(`${v.name} has an element for each thread`);
-  }
-  for (const program of system.programs) {
-    for (const e of program.locations.flatMap((l) => [...expressionsOf(l)]).flatMap((e) => [...partsOf(e)])) {
-      if (e.e === "pc" && members.includes(e.t)) no("another thread looks at where one of them is");
-    }
-  }
-  for (const e of system.threads.flatMap((t) => (t.keptOff === undefined ? [] : [...partsOf(t.keptOff)]))) {
-    if (e.e === "pc" && members.includes(e.t)) no("their CPU is shared with another thread");
-  }
-  const program = system.programs[index];
-  const isName = (e: SysExpr): boolean =>
-    e.e === "self" ||
-    (e.e === "const" && e.v === 0) ||
-    (e.e === "load" && system.vars[e.v]?.values.of === "thread") ||
-    (e.e === "local" && program?.locals[e.l]?.values.of === "thread");
-  for (const e of (program?.locations ?? []).flatMap((l) => [...expressionsOf(l)]).flatMap((e) => [...partsOf(e)])) {
-    if (e.e === "bin" && (e.a.e === "self" || e.b.e === "self")) {
-      if ((e.op !== "==" && e.op !== "!=") || !isName(e.a) || !isName(e.b)) no("they compute with their own number");
-    }
-    if (e.e === "neg" && e.a.e === "self") no("they compute with their own number");
-    if (e.e === "load" && e.i?.e === "self") no("they use their own number as an index");
-  }
-}
-
-function count(system: TransitionSystem, cls: string): Counted {
-  const index = system.programs.findIndex((p) => p.cls === cls);
-  const program = system.programs[index];
-  const members = system.threads.flatMap((t, i) => (t.program === index ? [i] : []));
-  const first = system.threads[members[0] ?? -1];
-  if (program === undefined || first === undefined) throw new NotCountable(`there is no thread of class ${cls}`);
-  if (members.some((m) => JSON.stringify(start(m)) !== JSON.stringify(start(members[0] ?? 0)))) {
-    throw new NotCountable(`threads of class ${cls} cannot be counted: they do not all start alike`);
-  }
-  function start(t: number): unknown {
-    const thread = system.threads[t];
-    return [thread?.initialLocation, thread?.initialLocals, thread?.kind, thread?.cpu];
-  }
-  refuse(system, cls, index, members);
-
-  // The rest of the system, and one member as a stand-in whose location and locals are fixed state by state.
-  const stand = members[0] ?? 0;
-  const rest = encode({ ...system, threads: system.threads, programs: system.programs });
-  const { terms } = rest;
-  const threads = system.threads.length;
-  /** What a member's own number is called inside: no thread has it, and no variable of a model counts so far. */
-  const ME = 2 ** 24 + threads;
-  const symbolAt = new Map<string, Term>(rest.state.map((s) => [s.name, s]));
-  const ownPrefix = new Set(
-    members.flatMap((m) => {
-      const thread = system.threads[m];
-      const stored = program.locals.flatMap((l) => (l.stored ? [`${thread?.name} ${l.fn}.${l.name}`] : []));
-      return [`pc ${thread?.name}`, ...stored];
-    }),
+  // Where a member is, and elements of arrays with one for each thread that others look at.
+  const ofMembers = new Set(
+    members.flatMap((t) => [
+      left.pcs[t] as Term,
+      ...system.vars.flatMap((v, n) => (v.index === "thread" ? (left.variables[n]?.slice(t, t + 1) ?? []) : [])),
+    ]),
   );
-  const shared = rest.state.filter((s) => !ownPrefix.has(s.name));
-  const initialOf = new Map(rest.state.map((s, i) => [s, rest.initial[i] ?? 0]));
-  const elements = system.vars.map((v) =>
-    Array.from({ length: v.length }, (_, i) => {
-      const name = v.length === 1 && v.index === "none" ? v.name : `${v.name}[${i}]`;
-      const s = symbolAt.get(name.replace(/[|\\]/g, "/"));
-      if (s === undefined) throw new NotCountable(`two variables are called ${name}`);
-      return s;
-    }),
-  );
-  /** The elements that can name a thread. */
-  const named = system.vars.flatMap((v, i) => (v.values.of === "thread" ? (elements[i] ?? []) : []));
+  const shared = left.state.filter((s) => !ofMembers.has(s));
+  const others = system.threads.flatMap((_, t) => (isMember.has(t) ? [] : [t]));
+  const variableOf = new Map(left.variables.flatMap((list, n) => list.map((s) => [s, system.vars[n]] as const)));
+  const named = new Set(shared.filter((s) => variableOf.get(s)?.values.of === "thread"));
   for (const s of named) {
-    const value = initialOf.get(s) ?? 0;
-    if (members.includes(value - 1)) {
-      throw new NotCountable(`threads of class ${cls} cannot be counted: ${s.name} names one of them at the start`);
-    }
+    if (isMember.has((initialOf.get(s) ?? 0) - 1)) throw no(`${s.name} names one of them at the start`);
   }
-  /** "One of them", as a value of such an element. */
-  const ONE = stand + 1;
 
-  interface Scope {
-    readonly values: ReadonlyMap<Term, Term>;
-    readonly locals: readonly Term[];
-  }
-  const look = (s: Term, scope: Scope): Term => scope.values.get(s) ?? s;
-  const evaluate = (e: SysExpr, scope: Scope): Term => {
-    switch (e.e) {
-      case "const":
-        return terms.number(e.v);
-      case "local":
-        if (e.t !== undefined && e.t !== stand) throw new NotCountable("a property speaks of a thread's locals");
-        return scope.locals[e.l] ?? terms.number(0);
-      case "self":
-        return terms.number(ME);
-      case "load": {
-        const list = elements[e.v] ?? [];
-        const i = e.i === undefined ? terms.number(0) : terms.integer(evaluate(e.i, scope));
-        let value: Term = terms.number(0);
-        for (let k = Math.min(list.length - 1, i.hi); k >= Math.max(0, i.lo); k--) {
-          value = terms.ite(terms.eq(i, terms.number(k)), look(list[k] as Term, scope), value);
-        }
-        return value;
-      }
-      case "not":
-        return terms.not(terms.truth(evaluate(e.a, scope)));
-      case "neg":
-        return terms.neg(evaluate(e.a, scope));
-      case "ite":
-        return terms.ite(terms.truth(evaluate(e.c, scope)), evaluate(e.a, scope), evaluate(e.b, scope));
-      case "pc": {
-        const pc = symbolAt.get(`pc ${system.threads[e.t]?.name}`);
-        if (pc === undefined) throw new NotCountable("an expression looks at a thread that is not there");
-        return terms.or(...e.locations.map((l) => terms.eq(pc, terms.number(l))));
-      }
-      case "bin": {
-        const a = evaluate(e.a, scope);
-        const b = evaluate(e.b, scope);
-        if (e.op === "==") return terms.eq(a, b);
-        if (e.op === "!=") return terms.not(terms.eq(a, b));
-        if (e.op === "<") return terms.lt(a, b);
-        if (e.op === "<=") return terms.le(a, b);
-        if (e.op === ">") return terms.lt(b, a);
-        if (e.op === ">=") return terms.le(b, a);
-        if (e.op === "&&") return terms.and(terms.truth(a), terms.truth(b));
-        if (e.op === "||") return terms.or(terms.truth(a), terms.truth(b));
-        return terms.arithmetic(e.op, a, b);
-      }
+  /** A comparison of names: with nobody, with a thread that is not counted, or (`mine`) with the thread that looks. */
+  const isName = (t: Term): boolean =>
+    named.has(t) || ((t.op === "ite" || t.op === "narrow") && t.args.slice(t.op === "ite" ? 1 : 0).some(isName));
+  const compared = (a: Term, n: Term, mine: boolean): Term => {
+    if (a.op === "narrow") return compared(a.args[0] as Term, n, mine);
+    if (a.op === "ite") {
+      const [c, x, y] = a.args as [Term, Term, Term];
+      return terms.ite(seen(c, mine), compared(x, n, mine), compared(y, n, mine));
     }
+    if (!named.has(a)) return terms.eq(a, n);
+    if (isMember.has(n.lo - 1)) {
+      if (mine && n.lo === one) return terms.false;
+      throw no(`${a.name} is compared with one of them`);
+    }
+    return terms.eq(a, n);
+  };
+  /** The term as a member sees it that no name in it stands for; for other threads (`mine` false) as it is. */
+  function seen(t: Term, mine: boolean, done = new Map<Term, Term>()): Term {
+    const before = done.get(t);
+    if (before !== undefined) return before;
+    let result = t;
+    const [a, b] = t.args;
+    if (t.op === "=" && a !== undefined && b !== undefined && (isName(a) || isName(b))) {
+      const [name, n] = isName(a) ? [a, b] : [b, a];
+      if (n.op !== "number") throw no("names of threads are compared with each other");
+      result = compared(name, n, mine);
+    } else if (t.op === "<" || t.op === "<=") {
+      const nobody = a?.op === "number" && a.lo === (t.op === "<" ? 0 : 1);
+      if ((a !== undefined && isName(a)) || (b !== undefined && isName(b) && !nobody)) throw no("names are ordered");
+      result = rebuilt(t, mine, done);
+    } else if (t.args.length > 0) {
+      if (t.args.some(isName) && t.op !== "ite" && t.op !== "narrow") throw no("names of threads are computed with");
+      result = rebuilt(t, mine, done);
+    }
+    done.set(t, result);
+    return result;
+  }
+  function rebuilt(t: Term, mine: boolean, done: Map<Term, Term>): Term {
+    return terms.rebuild(
+      t,
+      t.args.map((a) => seen(a, mine, done)),
+    );
+  }
+  const alone = (t: Term): Term => {
+    for (const s of symbolsIn(t)) if (ofMembers.has(s)) throw no(`${s.name} is looked at by another thread`);
+    return t;
   };
 
-  /** Of an element that names a thread: what a member in this local state sees there. */
-  const scopeOf = (q: LocalState): Scope => ({
-    values: new Map(named.flatMap((s, i) => (q.names[i] ? [[s, terms.number(ME)] as const] : []))),
-    locals: q.locals.map((v) => terms.number(v)),
-  });
+  /** What a symbol can be while the thread is there, in the counted system: all members are "one of them". */
+  const allowed = (t: number, location: number, s: Term, names?: ReadonlySet<Term>): readonly number[] | undefined => {
+    const values = facts.values(t, location, s.name);
+    if (values === undefined || !named.has(s)) return values;
+    if (names?.has(s) === true) return [one];
+    // To a member that it does not name, its own number cannot be there.
+    const visible = names === undefined ? values : values.filter((v) => v !== one);
+    return [...new Set(visible.map((v) => (isMember.has(v - 1) ? one : v)))].sort((x, y) => x - y);
+  };
+  const knownOf = (t: number, location: number, names?: ReadonlySet<Term>): Term =>
+    terms.and(
+      ...shared.map((s) => {
+        const values = allowed(t, location, s, names);
+        return values === undefined ? terms.true : among(terms, s, values);
+      }),
+    );
 
+  // Local states.
+  const localStates: LocalState[] = [];
+  const byKey = new Map<string, LocalState>();
+  const views = new Map<LocalState, (t: Term) => Term>();
+  const total = terms.symbol(`members of ${cls}`, 0, Number.POSITIVE_INFINITY);
+  const reach = (location: number, names: ReadonlySet<Term>): LocalState => {
+    const key = `${location}/${[...named].map((s) => Number(names.has(s))).join("")}`;
+    const before = byKey.get(key);
+    if (before !== undefined) return before;
+    if (localStates.length >= MOST_LOCAL_STATES) throw no(`they have more than ${MOST_LOCAL_STATES} local states`);
+    const about = [`${cls} at ${location}`, ...[...names].map((s) => `has ${s.name}`)];
+    const q: LocalState = {
+      location,
+      named: names,
+      count: terms.symbol(`#${about.join(" ")}`, 0, Number.POSITIVE_INFINITY),
+      meanwhile: knownOf(stand, location, names),
+    };
+    byKey.set(key, q);
+    localStates.push(q);
+    const pc = left.pcs[stand] as Term;
+    const replacement = new Map<Term, Term>([[pc, constantOf(pc, location)]]);
+    for (const s of names) replacement.set(s, terms.number(one));
+    for (const s of shared) {
+      const only = allowed(stand, location, s, names);
+      if (only?.length === 1) replacement.set(s, constantOf(s, only[0] as number));
+    }
+    views.set(q, (t) => seen(terms.substitute(t, replacement), true));
+    return q;
+  };
+  const viewOf = (q: LocalState): ((t: Term) => Term) => views.get(q) as (t: Term) => Term;
+  const birth = reach(system.threads[stand]?.initialLocation ?? 0, new Set());
+
+  // Moves.
+  const some = (q: LocalState): Term => terms.le(terms.number(1), q.count);
+  const overwriting: Term[] = [];
+  const resetting = new Map<Term, Term[]>();
   const moves: Move[] = [];
-  const states = new Map<string, LocalState>();
-  const queue: LocalState[] = [];
-  const reach = (q: LocalState): void => {
-    if (states.has(keyOf(q))) return;
-    if (states.size >= MOST_LOCAL_STATES) {
-      throw new NotCountable(`threads of class ${cls} have more than ${MOST_LOCAL_STATES} local states`);
-    }
-    states.set(keyOf(q), q);
-    queue.push(q);
-  };
-  const birth: LocalState = {
-    location: first.initialLocation,
-    locals: program.locals.map((l, i) => (l.stored ? (first.initialLocals[i] ?? 0) : 0)),
-    names: named.map(() => false),
-  };
-  reach(birth);
-  for (let next = 0; next < queue.length; next++) {
-    const q = queue[next] as LocalState;
-    const location = program.locations[q.location];
-    for (const action of location?.actions ?? []) {
-      const walk = (
-        code: SysCode,
-        scope: Scope,
-        condition: Term,
-        optional: boolean,
-        found: readonly number[],
-      ): void => {
-        if (condition === terms.false) return;
-        const now = new Map(scope.values);
-        const locals = [...scope.locals];
-        const findings = [...found];
-        const inner: Scope = { values: now, locals };
-        for (const op of code.ops) run(op, inner, now, locals, findings);
-        const end = code.end;
-        if (end.k === "if") {
-          const c = terms.truth(evaluate(end.c, inner));
-          walk(end.then, inner, terms.and(condition, c), optional, findings);
-          walk(end.else, inner, terms.and(condition, terms.not(c)), optional, findings);
-        } else if (end.k === "choose") {
-          for (const way of end.ways) walk(way.code, inner, condition, optional || way.optional, findings);
-        } else if (end.k === "error") {
-          moves.push({
-            from: q,
-            to: undefined,
-            enabled: condition,
-            updates: new Map(),
-            optional,
-            idle: action.idle,
-            findings: [...findings, end.f],
-          });
-        } else {
-          arrive(q, action.idle, optional, condition, now, locals, findings, end.location);
-        }
-      };
-      const scope = scopeOf(q);
-      const guard = action.guard === undefined ? terms.true : terms.truth(evaluate(action.guard, scope));
-      walk(action.code, scope, guard, action.optional, []);
-    }
-  }
-
-  function run(op: SysOp, scope: Scope, now: Map<Term, Term>, locals: Term[], findings: number[]): void {
-    if (op.o === "finding") findings.push(op.f);
-    else if (op.o === "local") {
-      const value = evaluate(op.value, scope);
-      if (program?.locals[op.l]?.values.of !== "thread" && holdsNumber(value, ME)) throw asNumber();
-      locals[op.l] = value;
-    } else if (op.o === "var") {
-      const declared = system.vars[op.v];
-      if (declared === undefined) throw new Error(`no variable ${op.v}`);
-      const value = evaluate(op.value, scope);
-      if (declared.values.of !== "thread" && holdsNumber(value, ME)) throw asNumber();
-      const i = op.i === undefined ? terms.number(0) : terms.integer(evaluate(op.i, scope));
-      for (const [k, s] of (elements[op.v] ?? []).entries()) {
-        const stored = declared.values.of === "thread" ? value : terms.narrow(value, declared.lo, declared.hi);
-        now.set(s, terms.ite(terms.eq(i, terms.number(k)), stored, look(s, scope)));
-      }
-    }
-  }
-
-  /** Splits on what must be known of the target: the values of its locals, and what names it. */
-  function arrive(
-    q: LocalState,
-    idle: boolean,
-    optional: boolean,
-    condition: Term,
-    now: ReadonlyMap<Term, Term>,
-    locals: readonly Term[],
-    findings: readonly number[],
-    location: number,
-  ): void {
-    interface Case {
-      readonly condition: Term;
-      readonly locals: readonly number[];
-      readonly names: readonly boolean[];
-    }
-    let cases: Case[] = [{ condition, locals: [], names: [] }];
-    for (const [n, declared] of program?.locals.entries() ?? []) {
-      const value = terms.integer(locals[n] ?? terms.number(0));
-      if (!declared.stored) {
-        cases = cases.map((c) => ({ ...c, locals: [...c.locals, 0] }));
+  for (let next = 0; next < localStates.length; next++) {
+    const q = localStates[next] as LocalState;
+    const view = viewOf(q);
+    for (const leaf of left.leaves) {
+      if (leaf.thread !== stand || leaf.location !== q.location || excluded.has(moveKey(q, leaf))) continue;
+      const enabled = alone(view(leaf.enabled));
+      if (enabled === terms.false) continue;
+      const before = narrowed(enabled, (s) => allowed(stand, q.location, s, q.named));
+      if (before === undefined) continue;
+      if (leaf.target === undefined) {
+        moves.push({ leaf, from: q, to: undefined, enabled, updates: new Map(), before });
         continue;
       }
-      if (declared.values.of === "thread" && canBe(value, ONE)) {
-        throw new NotCountable(`threads of class ${cls} cannot be counted: ${declared.name} may name another of them`);
+      const target = leaf.target;
+      interface Case {
+        readonly condition: Term;
+        readonly names: ReadonlySet<Term>;
+        readonly updates: ReadonlyMap<Term, Term>;
       }
-      const options: number[] = declared.values.of === "thread" ? [ME] : [];
-      for (let v = Math.max(declared.lo, value.lo); v <= Math.min(declared.hi, value.hi); v++) options.push(v);
-      cases = cases.flatMap((c) =>
-        options.flatMap((v) => {
-          const holds = terms.and(c.condition, terms.eq(value, terms.number(v)));
-          return holds === terms.false ? [] : [{ ...c, condition: holds, locals: [...c.locals, v] }];
-        }),
-      );
-    }
-    const updates = new Map<Term, Term>();
-    for (const s of elements.flat()) {
-      const value = now.get(s);
-      if (value === undefined || named.includes(s)) continue;
-      if (value !== s) updates.set(s, value);
-    }
-    for (const [n, s] of named.entries()) {
-      const value = terms.integer(now.get(s) ?? s);
-      const before = q.names[n] ? terms.number(ME) : s;
-      for (const other of named) {
-        if (other !== s && mentions(value, other)) {
-          throw new NotCountable(`threads of class ${cls} cannot be counted: ${other.name} is copied to ${s.name}`);
+      let cases: Case[] = [{ condition: enabled, names: q.named, updates: new Map() }];
+      const split = (by: (c: Case) => readonly (readonly [Term, Case])[]): void => {
+        cases = cases.flatMap((c) =>
+          by(c).flatMap(([condition, after]) => {
+            const both = terms.and(c.condition, condition);
+            return both === terms.false ? [] : [{ ...after, condition: both }];
+          }),
+        );
+      };
+      for (const [s, update] of leaf.updates) {
+        if (s === left.pcs[stand]) continue;
+        if (ofMembers.has(s)) throw no(`one of them changes ${s.name}, which another one looks at`);
+        const value = alone(update);
+        if (!named.has(s)) {
+          if (isName(value)) throw no(`${s.name} gets a name of a thread`);
+          const seenValue = view(update);
+          if (isReset(s, seenValue)) {
+            split((c) => [[unlessReset(terms.and(some(q), c.condition), s, seenValue), c]]);
+            continue;
+          }
+          split((c) => [[terms.true, { ...c, updates: new Map([...c.updates, [s, seenValue]]) }]]);
+          continue;
         }
-      }
-      const mine = terms.eq(value, terms.number(ME));
-      cases = cases.flatMap((c) =>
-        [true, false].flatMap((is) => {
-          const holds = terms.and(c.condition, is ? mine : terms.not(mine));
-          return holds === terms.false ? [] : [{ ...c, condition: holds, names: [...c.names, is] }];
-        }),
-      );
-      if (value === before) continue;
-      // Whoever it names now must not lose it to this store.
-      const robbed = new Map([[s, terms.number(ONE)]]);
-      const lost = terms.substitute(terms.and(condition, terms.not(terms.eq(value, s))), robbed);
-      if (!q.names[n] && lost !== terms.false) {
-        throw new NotCountable(
-          `threads of class ${cls} cannot be counted: one may overwrite ${s.name} while another has it`,
+        split((c) =>
+          alternatives(value, view).map(([condition, v]) => {
+            if (v === s) return [condition, c] as const;
+            if (v.op !== "number") throw no(`a name is copied to ${s.name}`);
+            if (v.lo !== one && isMember.has(v.lo - 1)) throw no(`${s.name} gets the name of one of them`);
+            let kept = condition;
+            if (!q.named.has(s)) {
+              kept = terms.and(condition, unlessOneHas(terms.and(some(q), c.condition, condition), s, before));
+            }
+            const names = new Set(c.names);
+            if (v.lo === one) names.add(s);
+            else names.delete(s);
+            return [kept, { ...c, names, updates: new Map([...c.updates, [s, v]]) }] as const;
+          }),
         );
       }
-      updates.set(s, terms.narrow(terms.ite(mine, terms.number(ONE), value), s.lo, s.hi));
-    }
-    for (const c of cases) {
-      const to: LocalState = { location, locals: c.locals, names: c.names };
-      reach(to);
-      moves.push({ from: q, to, enabled: c.condition, updates, optional, idle, findings });
-    }
-  }
-
-  function mentions(term: Term, symbol: Term): boolean {
-    return term === symbol || term.args.some((a) => mentions(a, symbol));
-  }
-
-  function holdsNumber(term: Term, n: number): boolean {
-    return (term.op === "number" && term.lo === n) || term.args.some((a) => holdsNumber(a, n));
-  }
-
-  function asNumber(): NotCountable {
-    return new NotCountable(`threads of class ${cls} cannot be counted: they use their own number as a number`);
-  }
-
-  /** An element that names a thread, or a choice among such and numbers: no use of the name yet. */
-  function isNameTree(term: Term): boolean {
-    if (term.op === "ite") return term.args.slice(1).every(isNameTree);
-    return term.op === "number" || named.includes(term);
-  }
-
-  function namesSome(term: Term): boolean {
-    return named.includes(term) || (term.op === "ite" && term.args.slice(1).some(namesSome));
-  }
-
-  /** A name may be compared with nobody and with threads that are not counted, and with nothing else. */
-  function checkNames(term: Term, seen = new Set<Term>()): void {
-    if (seen.has(term)) return;
-    seen.add(term);
-    const [a, b] = term.args;
-    if (a !== undefined && b !== undefined && (namesSome(a) || namesSome(b)) && term.op !== "ite") {
-      const [name, other] = namesSome(a) ? [a, b] : [b, a];
-      const nobody = term.op === "=" && other.op === "number" && !members.includes(other.lo - 1) && isNameTree(name);
-      const anybody = (term.op === "<" && a.lo === 0 && a.hi === 0) || (term.op === "<=" && a.lo === 1 && a.hi === 1);
-      if (!nobody && !(anybody && name === b && isNameTree(name))) {
-        throw new NotCountable(
-          `threads of class ${cls} cannot be counted: a name of one of them is compared or computed with`,
-        );
+      for (const c of cases) {
+        const known = narrowed(c.condition, before);
+        if (known === undefined) continue;
+        const to = reach(target, c.names);
+        moves.push({ leaf, from: q, to, enabled: c.condition, updates: c.updates, before: known });
       }
     }
-    for (const arg of term.args) checkNames(arg, seen);
   }
 
-  /** Some branch of the value is this element. */
-  function canName(value: Term, element: Term): boolean {
-    if (value.op === "ite") return value.args.slice(1).some((a) => canName(a, element));
-    return value === element;
+  /** The values of a choice among names, with their conditions. */
+  function alternatives(value: Term, view: (t: Term) => Term, condition: Term = terms.true): [Term, Term][] {
+    if (condition === terms.false) return [];
+    if (value.op === "narrow") return alternatives(value.args[0] as Term, view, condition);
+    if (value.op !== "ite") return [[condition, value]];
+    const [c, a, b] = value.args as [Term, Term, Term];
+    const holds = view(c);
+    return [
+      ...alternatives(a, view, terms.and(condition, holds)),
+      ...alternatives(b, view, terms.and(condition, terms.not(holds))),
+    ];
   }
 
-  /** Some branch of the value is this number, or an element that names a thread. */
-  function canBe(value: Term, n: number): boolean {
-    if (value.op === "ite") return value.args.slice(1).some((a) => canBe(a, n));
-    if (value.op === "number") return value.lo === n;
-    return value.lo <= n && n <= value.hi;
+  /** A constant is stored to an integer without bounds. */
+  function isReset(s: Term, value: Term): boolean {
+    return value.op === "number" && !tracked(s) && !left.pcs.includes(s) && !reset.has(s.name);
+  }
+  /** It has that value already; otherwise the step is left out, with the same consequence as below. */
+  function unlessReset(condition: Term, s: Term, value: Term): Term {
+    const same = terms.eq(s, value);
+    resetting.set(s, [...(resetting.get(s) ?? []), terms.and(condition, terms.not(same))]);
+    return same;
+  }
+
+  /**
+   * A step that would overwrite the name of a member, who would not know: it is left out, and that it can never be taken
+   * becomes part of every proof.
+   */
+  function unlessOneHas(condition: Term, s: Term, before: Move["before"]): Term {
+    if (before(s)?.includes(one) === false) return terms.true;
+    const isOne = terms.eq(s, terms.number(one));
+    const named = terms.substitute(condition, new Map([[s, terms.number(one)]]));
+    if (named === terms.false || narrowed(named, before) === undefined) return terms.true;
+    overwriting.push(terms.and(condition, isOne));
+    return terms.not(isOne);
+  }
+
+  for (const leaf of left.leaves) {
+    if (isMember.has(leaf.thread) || excluded.has(moveKey(undefined, leaf))) continue;
+    let enabled = seen(alone(leaf.enabled), false);
+    const values = (s: Term): readonly number[] | undefined =>
+      left.pcs[leaf.thread] === s ? [leaf.location] : allowed(leaf.thread, leaf.location, s);
+    let before = narrowed(enabled, values);
+    if (enabled === terms.false || before === undefined) continue;
+    const updates = new Map<Term, Term>();
+    for (const [s, update] of leaf.updates) {
+      if (ofMembers.has(s)) throw no(`${system.threads[leaf.thread]?.name} changes ${s.name}`);
+      if (named.has(s)) {
+        for (const [condition, v] of alternatives(update, (t) => seen(t, false))) {
+          if (v === s) continue;
+          if (v.op !== "number") throw no(`${system.threads[leaf.thread]?.name} copies a name to ${s.name}`);
+          if (isMember.has(v.lo - 1)) throw no(`${s.name} gets the name of one of them`);
+          const kept = unlessOneHas(terms.and(enabled, condition), s, before);
+          enabled = terms.and(enabled, terms.implies(condition, kept));
+        }
+        before = narrowed(enabled, values);
+        if (before === undefined) break;
+        updates.set(s, update);
+      } else {
+        if (isName(update)) throw no(`${s.name} gets a name of a thread`);
+        const value = seen(alone(update), false);
+        if (isReset(s, value)) enabled = terms.and(enabled, unlessReset(enabled, s, value));
+        else updates.set(s, value);
+      }
+    }
+    if (before !== undefined) moves.push({ leaf, from: undefined, to: undefined, enabled, updates, before });
   }
 
   // The counted system.
-  const total = terms.symbol(`members of ${cls}`, 0, Number.POSITIVE_INFINITY);
-  const counters = new Map<string, Term>();
-  for (const [key, q] of states) {
-    const stored = q.locals.flatMap((v, i) => (program.locals[i]?.stored ? [`${program.locals[i]?.name}=${v}`] : []));
-    const names = named.flatMap((s, i) => (q.names[i] ? [`has ${s.name}`] : []));
-    const label = [`${cls} at ${q.location}`, ...stored, ...names].join(" ");
-    counters.set(key, terms.symbol(`#${label}`, 0, Number.POSITIVE_INFINITY));
-  }
-  const counter = (q: LocalState): Term => counters.get(keyOf(q)) as Term;
-  const some = (q: LocalState, n = 1): Term => terms.le(terms.number(n), counter(q));
-  const others = rest.leaves.filter((leaf) => !members.includes(leaf.thread));
-  for (const leaf of [...others, ...moves]) {
-    checkNames(leaf.enabled);
-    for (const value of leaf.updates.values()) checkNames(value);
-  }
-  for (const leaf of others) {
-    for (const [s, value] of leaf.updates) {
-      if (named.some((n) => n !== s && canName(value, n))) {
-        throw new NotCountable(
-          `threads of class ${cls} cannot be counted: another thread copies their name to ${s.name}`,
-        );
-      }
-    }
-    for (const s of named) {
-      if (!leaf.updates.has(s)) continue;
-      const robbed = terms.substitute(leaf.enabled, new Map([[s, terms.number(ONE)]]));
-      if (robbed !== terms.false) {
-        throw new NotCountable(`threads of class ${cls} cannot be counted: another thread may overwrite ${s.name}`);
-      }
-    }
-  }
-  // encode() has put "nobody is busy" into the guards of idle actions, with the stand-ins in it: wrong here.
-  if (system.programs.some((p) => p.locations.some((l) => l.actions.some((a) => a.idle)))) {
-    throw new NotCountable(`threads of class ${cls} cannot be counted: the model has idle actions`);
-  }
-  const state = [total, ...shared, ...counters.values()];
+  const plus = (s: Term, n: number): Term => terms.arithmetic("+", s, terms.number(n));
   const leaves: Leaf[] = [];
-  const add = (
-    enabled: Term,
-    updates: ReadonlyMap<Term, Term>,
-    from: { findings: readonly number[]; error: boolean },
-  ): void => {
-    if (enabled === terms.false) return;
-    const common = {
-      thread: 0,
-      location: 0,
-      action: leaves.length,
-      ways: [],
-      path: "",
-      target: undefined,
-      choice: leaves.length,
-    };
-    leaves.push({ ...common, enabled, updates, optional: false, marks: [], ...from });
-  };
-  for (const leaf of others) add(leaf.enabled, leaf.updates, leaf);
   for (const m of moves) {
     const updates = new Map(m.updates);
-    if (m.to !== undefined && keyOf(m.to) !== keyOf(m.from)) {
-      updates.set(counter(m.from), terms.arithmetic("-", counter(m.from), terms.number(1)));
-      updates.set(counter(m.to), terms.arithmetic("+", counter(m.to), terms.number(1)));
+    if (m.from !== undefined && m.to !== undefined && m.from !== m.to) {
+      updates.set(m.from.count, plus(m.from.count, -1));
+      updates.set(m.to.count, plus(m.to.count, 1));
     }
-    add(terms.and(some(m.from), m.enabled), updates, { findings: m.findings, error: m.to === undefined });
+    const enabled = m.from === undefined ? m.enabled : terms.and(some(m.from), m.enabled);
+    const n = leaves.length;
+    leaves.push({
+      ...m.leaf,
+      thread: 0,
+      location: 0,
+      action: n,
+      ways: [],
+      path: "",
+      choice: n,
+      enabled,
+      updates,
+      target: undefined,
+    });
   }
+  const state = [total, ...shared, ...localStates.map((q) => q.count)];
+  const start = (s: Term): Term => {
+    const grows = growth.get(s.name);
+    if (grows === undefined) return constantOf(s, initialOf.get(s) ?? 0);
+    return plus(terms.arithmetic("*", terms.number(grows.perMember), total), grows.base);
+  };
   const initial = terms.and(
     terms.le(terms.number(1), total),
-    ...shared.map((s) => terms.eq(s, terms.number(initialOf.get(s) ?? 0))),
-    ...[...states.values()].map((q) => terms.eq(counter(q), q === states.get(keyOf(birth)) ? total : terms.number(0))),
+    ...shared.map((s) => terms.eq(s, start(s))),
+    ...localStates.map((q) => terms.eq(q.count, q === birth ? total : terms.number(0))),
   );
-
-  const liveIn = (q: LocalState): Term =>
-    terms.or(...moves.filter((m) => m.from === q && !m.optional).map((m) => m.enabled));
   const live = terms.or(
-    ...others.filter((leaf) => !leaf.optional).map((leaf) => leaf.enabled),
-    ...[...states.values()].map((q) => terms.and(some(q), liveIn(q))),
+    ...others.map((t) => seen(alone(left.threadLive[t] as Term), false)),
+    ...localStates.map((q) => terms.and(some(q), alone(viewOf(q)(left.threadLive[stand] as Term)))),
   );
-  const waits = first.kind !== "environment" && first.kind !== "device";
-  const keptOff = first.keptOff === undefined ? terms.false : terms.truth(evaluate(first.keptOff, scopeOf(birth)));
   const blocked = terms.or(
-    ...rest.blocked.filter((_, t) => !members.includes(t)),
-    ...[...states.values()].map((q) => {
-      const location = program.locations[q.location];
-      if (!waits || location?.ended === true) return terms.false;
-      const resting = location?.wait?.resting;
-      const rests = resting === undefined ? terms.false : terms.truth(evaluate(resting, scopeOf(q)));
-      return terms.and(some(q), terms.not(liveIn(q)), terms.not(rests), terms.not(keptOff));
-    }),
+    ...others.map((t) => seen(alone(left.blocked[t] as Term), false)),
+    ...localStates.map((q) => terms.and(some(q), alone(viewOf(q)(left.blocked[stand] as Term)))),
   );
-
-  /** The expression is false; the members it names stand for any that are as many. */
-  const violated = (expr: SysExpr): Term => {
-    const spoken = new Set<number>();
-    for (const e of partsOf(expr)) {
-      if (e.e === "pc" && members.includes(e.t)) spoken.add(e.t);
-      if (e.e === "local" && e.t !== undefined)
-        throw new NotCountable("a property that speaks of locals cannot be counted");
-    }
-    const evaluateWith = (e: SysExpr, where: ReadonlyMap<number, LocalState>): Term => {
-      const fixed = (x: SysExpr): SysExpr => {
-        if (x.e === "pc" && where.has(x.t)) {
-          return { e: "const", v: Number(x.locations.includes(where.get(x.t)?.location ?? -1)) };
-        }
-        if (x.e === "not" || x.e === "neg") return { ...x, a: fixed(x.a) };
-        if (x.e === "bin") return { ...x, a: fixed(x.a), b: fixed(x.b) };
-        if (x.e === "ite") return { ...x, c: fixed(x.c), a: fixed(x.a), b: fixed(x.b) };
-        return x;
-      };
-      return terms.truth(evaluate(fixed(e), { values: new Map(), locals: [] }));
-    };
+  const stuck = terms.and(terms.not(live), blocked);
+  const finding = (meant: (finding: number) => boolean): Term =>
+    terms.or(...leaves.filter((leaf) => leaf.findings.some(meant)).map((leaf) => leaf.enabled));
+  /** The expression is false; the members that it names stand for any that are as many. */
+  const fails = (expr: Term): Term => {
+    const spoken = members.filter((t) => symbolsIn(expr).has(left.pcs[t] as Term));
+    if (localStates.length ** spoken.length > MOST_COMBINATIONS) throw no("the property names too many of them");
     const cases: Term[] = [];
-    const place = (left: readonly number[], where: ReadonlyMap<number, LocalState>): void => {
-      const [t, ...further] = left;
-      if (t !== undefined) {
-        for (const q of states.values()) place(further, new Map([...where, [t, q]]));
+    const place = (next: number, known: Map<Term, Term>, there: Map<LocalState, number>): void => {
+      const pc = left.pcs[spoken[next] ?? -1];
+      if (pc !== undefined) {
+        for (const q of localStates) {
+          const more = new Map(there).set(q, (there.get(q) ?? 0) + 1);
+          place(next + 1, new Map(known).set(pc, constantOf(pc, q.location)), more);
+        }
         return;
       }
-      const needed = new Map<LocalState, number>();
-      for (const q of where.values()) needed.set(q, (needed.get(q) ?? 0) + 1);
-      const there = [...needed].map(([q, n]) => some(q, n));
-      cases.push(terms.and(...there, terms.not(evaluateWith(expr, where))));
+      const holds = seen(alone(terms.substitute(expr, known)), false);
+      const enough = [...there].map(([q, n]) => terms.le(terms.number(n), q.count));
+      cases.push(terms.and(...enough, terms.le(terms.number(spoken.length), total), terms.not(holds)));
     };
-    if (states.size ** spoken.size > 20_000) throw new NotCountable("the property names too many members");
-    place([...spoken], new Map());
-    const bad = terms.or(...cases);
-    checkNames(bad);
-    return bad;
+    place(0, new Map(), new Map());
+    return terms.or(...cases);
+  };
+  const violates = ({ id, check }: SysProperty): Term => {
+    if (check.c === "findings") return finding((f) => check.findings.includes(f));
+    if (check.c === "invariant") return fails(left.property(check.expr));
+    if (check.c === "at-rest") return terms.and(terms.not(live), terms.not(blocked), fails(left.property(check.expr)));
+    if (check.c === "deadlock") return stuck;
+    throw no(`${id} is not a safety property`);
   };
 
-  const bad = (property: SysProperty): Term => {
-    const { check: c } = property;
-    if (c.c === "findings") {
-      const carries = leaves.filter((leaf) => leaf.findings.some((f) => c.findings.includes(f)));
-      return terms.or(...carries.map((leaf) => leaf.enabled));
+  // What the thread-modular invariant says.
+  const claims: Term[] = localStates.map((q) => terms.implies(some(q), q.meanwhile));
+  const atLocation = new Map<number, LocalState[]>();
+  for (const q of localStates) atLocation.set(q.location, [...(atLocation.get(q.location) ?? []), q]);
+  const none = (list: readonly LocalState[]): Term => terms.and(...list.map((q) => terms.eq(q.count, terms.number(0))));
+  const mate = members[1];
+  for (const [l, list] of atLocation) {
+    if (mate === undefined) break;
+    const apart = [...atLocation].filter(([m]) => m > l && !facts.meets(stand, l, mate, m)).flatMap(([, qs]) => qs);
+    const anybody = terms.or(...list.map((q) => some(q)));
+    if (apart.length > 0) claims.push(terms.implies(anybody, none(apart)));
+    if (!facts.meets(stand, l, mate, l))
+      claims.push(
+        terms.le(
+          list.reduce((sum, q) => add(terms, sum, q.count), terms.number(0)),
+          terms.number(1),
+        ),
+      );
+  }
+  for (const t of others) {
+    const pc = left.pcs[t];
+    const locations = system.programs[system.threads[t]?.program ?? -1]?.locations ?? [];
+    for (const l of locations.keys()) {
+      if (!facts.reached(t, l)) {
+        if (pc?.op === "symbol") claims.push(terms.not(terms.eq(pc, terms.number(l))));
+        continue;
+      }
+      const apart = [...atLocation].filter(([m]) => !facts.meets(t, l, stand, m)).flatMap(([, qs]) => qs);
+      const here = pc?.op === "symbol" ? terms.eq(pc, terms.number(l)) : terms.true;
+      const elsewhere = others.flatMap((u) => {
+        const other = left.pcs[u];
+        if (u <= t || other?.op !== "symbol") return [];
+        const there = system.programs[system.threads[u]?.program ?? -1]?.locations ?? [];
+        return [
+          among(
+            terms,
+            other,
+            [...there.keys()].filter((m) => facts.meets(t, l, u, m)),
+          ),
+        ];
+      });
+      claims.push(terms.implies(here, terms.and(knownOf(t, l), none(apart), ...elsewhere)));
     }
-    if (c.c === "invariant") return violated(c.expr);
-    if (c.c === "at-rest") return terms.and(terms.not(live), terms.not(blocked), violated(c.expr));
-    if (c.c === "deadlock") return terms.and(terms.not(live), blocked);
-    throw new NotCountable(`${property.id} is not a safety property: counting decides those alone`);
-  };
+  }
+
   return {
+    system: { ...system, threads: system.threads.slice(0, 1) },
+    of: left,
+    stand,
+    others,
     terms,
-    clauses: { state, initial, transitions: leaves.filter((leaf) => !leaf.error) },
+    state,
+    initial,
     leaves,
     members: total,
-    bad,
+    localStates,
+    moves,
+    facts: terms.and(...claims),
+    linear: linearInvariants(),
+    stuck,
+    unfaithful: terms.or(...overwriting, ...[...resetting.values()].flat()),
+    resetting: new Map([...resetting].map(([s, list]) => [s, terms.or(...list)])),
+    terminates: !loops(),
+    besides: (from, t) => {
+      const locations = system.programs[system.threads[t]?.program ?? -1]?.locations ?? [];
+      return [...locations.keys()].filter((l) => facts.meets(stand, from.location, t, l));
+    },
+    startOf: (s) => (growth.has(s.name) ? undefined : initialOf.get(s)),
+    finding,
+    violates,
   };
+
+  /**
+   * A run of moves that are not optional may be endless. A thread without a way back to where it was takes finitely many.
+   * So does one whose every way back takes a step that needs a variable to have some value, and one that leaves it with
+   * another, which only threads change back that themselves take finitely many: each lap needs one of their steps.
+   */
+  function loops(): boolean {
+    const live = moves.filter((m) => !m.leaf.optional && !m.leaf.error);
+    const finite = new Set<number>();
+    const threadOf = (m: Move): number => (m.from === undefined ? m.leaf.thread : stand);
+    const threads = [stand, ...others];
+    for (let size = -1; size !== finite.size; ) {
+      size = finite.size;
+      for (const t of threads) {
+        if (finite.has(t)) continue;
+        const mine = live.filter((m) => threadOf(m) === t);
+        if (cyclic(mine).length === 0 || shared.some((s) => limits(t, s, cyclic(mine), live, finite))) finite.add(t);
+      }
+    }
+    return finite.size < threads.length;
+  }
+
+  function limits(
+    t: number,
+    s: Term,
+    mine: readonly Move[],
+    live: readonly Move[],
+    finite: ReadonlySet<number>,
+  ): boolean {
+    const pairs = (m: Move): readonly (readonly [number, number])[] | undefined => {
+      const value = m.updates.get(s);
+      return value === undefined ? [] : pairsOf(m, s, value);
+    };
+    if (mine.some((m) => pairs(m) === undefined)) return false;
+    const values = new Set(mine.flatMap((m) => (m.before(s)?.length === 1 ? (m.before(s) as readonly number[]) : [])));
+    return [...values].some((v) => {
+      const restores = (m: Move): boolean => pairs(m)?.some(([a, b]) => a !== v && b === v) !== false;
+      if (mine.some(restores)) return false;
+      const needs = (m: Move): boolean => m.before(s)?.length === 1 && m.before(s)?.[0] === v;
+      const spoils = (m: Move): boolean => {
+        const changes = pairs(m) as readonly (readonly [number, number])[];
+        return changes.length > 0 && changes.every(([, b]) => b !== v);
+      };
+      if (cyclic(mine.filter((m) => !needs(m))).length > 0 || cyclic(mine.filter((m) => !spoils(m))).length > 0)
+        return false;
+      return (
+        live.every((m) => {
+          const u = m.from === undefined ? m.leaf.thread : stand;
+          return finite.has(u) || u === t ? true : !restores(m);
+        }) &&
+        (t !== stand || !live.some((m) => m.from !== undefined && restores(m)))
+      );
+    });
+  }
+
+  /** The moves of one thread that lie on a way back to where they start. */
+  function cyclic(list: readonly Move[]): Move[] {
+    const source = (m: Move): unknown => m.from ?? m.leaf.location;
+    const target = (m: Move): unknown => (m.from === undefined ? m.leaf.target : m.to);
+    let rest = [...list];
+    for (let size = -1; size !== rest.length; ) {
+      size = rest.length;
+      const [sources, targets] = [new Set(rest.map(source)), new Set(rest.map(target))];
+      rest = rest.filter((m) => targets.has(source(m)) && sources.has(target(m)));
+    }
+    return rest;
+  }
+
+  /** Weighted sums of counts, integers and values that no move changes. */
+  function linearInvariants(): LinearInvariant[] {
+    const steps = moves.filter((m) => !m.leaf.error);
+    const valued = (s: Term): boolean => tracked(s) || left.pcs.includes(s);
+    const valuesOf = new Map<Term, Set<number>>();
+    const note = (s: Term, v: number): void => {
+      valuesOf.set(s, (valuesOf.get(s) ?? new Set()).add(v));
+    };
+    /** By move and symbol: what it adds to an integer, or the values before and after. */
+    type Effect = { readonly adds: number } | { readonly pairs: readonly (readonly [number, number])[] };
+    const effects = steps.map(() => new Map<Term, Effect>());
+    const unclear = new Set<Term>();
+    for (const [n, m] of steps.entries()) {
+      for (const [s, value] of m.updates) {
+        if (value === s) continue;
+        const adds = difference(value, s);
+        if (!valued(s)) {
+          if (adds === undefined) unclear.add(s);
+          else effects[n]?.set(s, { adds });
+          continue;
+        }
+        const pairs = pairsOf(m, s, value);
+        if (pairs === undefined) unclear.add(s);
+        else {
+          effects[n]?.set(s, { pairs });
+          for (const [a, b] of pairs) {
+            note(s, a);
+            note(s, b);
+          }
+        }
+      }
+    }
+    for (const s of shared) if (valued(s) && growth.get(s.name) === undefined) note(s, initialOf.get(s) ?? 0);
+    // Where threads are comes first, then values, then integers: each invariant says the last of its places by others.
+    const isPlace = (s: Term): number => (left.pcs.includes(s) ? 0 : 1);
+    const places: ({ readonly q: LocalState } | { readonly s: Term; readonly v?: number })[] = [
+      ...localStates.map((q) => ({ q })),
+      ...shared
+        .filter((s) => valued(s) && !unclear.has(s))
+        .sort((a, b) => isPlace(a) - isPlace(b))
+        // The least of its values is had exactly if no other is.
+        .flatMap((s) =>
+          [...(valuesOf.get(s) ?? [])]
+            .sort((a, b) => a - b)
+            .slice(1)
+            .map((v) => ({ s, v })),
+        ),
+      ...shared.filter((s) => !valued(s) && !unclear.has(s)).map((s) => ({ s })),
+    ];
+    const index = new Map<unknown, number>();
+    const key = (s: Term, v: number): string => `${s.id}=${v}`;
+    for (const [i, p] of places.entries()) index.set("q" in p ? p.q : p.v === undefined ? p.s : key(p.s, p.v), i);
+    const changes: Change[] = [];
+    const put = (change: Map<number, number>, what: unknown, n: number): void => {
+      const i = index.get(what);
+      if (i !== undefined) change.set(i, (change.get(i) ?? 0) + n);
+    };
+    for (const [n, m] of steps.entries()) {
+      const base = new Map<number, number>();
+      if (m.from !== undefined && m.to !== undefined) {
+        put(base, m.from, -1);
+        put(base, m.to, 1);
+      }
+      for (const [s, effect] of effects[n] ?? []) {
+        if (unclear.has(s)) continue;
+        if ("adds" in effect) {
+          put(base, s, effect.adds);
+          continue;
+        }
+        const [first, ...rest] = effect.pairs;
+        const move = (change: Map<number, number>, [a, b]: readonly [number, number], sign: number): void => {
+          put(change, key(s, a), -sign);
+          put(change, key(s, b), sign);
+        };
+        if (first === undefined) continue;
+        move(base, first, 1);
+        // Each further possibility must make no difference.
+        for (const other of rest) {
+          const change = new Map<number, number>();
+          move(change, other, 1);
+          move(change, first, -1);
+          changes.push(change);
+        }
+      }
+      changes.push(base);
+    }
+    const found: LinearInvariant[] = [];
+    for (const weights of placeInvariants(changes, places.length)) {
+      const counts = new Map<LocalState, number>();
+      const whole = new Map<Term, number>();
+      const values: { symbol: Term; value: number; weight: number }[] = [];
+      let [base, perMember] = [0, 0];
+      let sum: Term = terms.number(0);
+      for (const [i, weight] of weights) {
+        const p = places[i];
+        if (p === undefined) continue;
+        const times = (t: Term): Term => terms.arithmetic("*", terms.number(weight), t);
+        if ("q" in p) {
+          counts.set(p.q, weight);
+          sum = add(terms, sum, times(p.q.count));
+          if (p.q === birth) perMember += weight;
+        } else if (p.v === undefined) {
+          whole.set(p.s, weight);
+          sum = add(terms, sum, times(p.s));
+          const grows = growth.get(p.s.name);
+          base += weight * (grows?.base ?? initialOf.get(p.s) ?? 0);
+          perMember += weight * (grows?.perMember ?? 0);
+        } else {
+          values.push({ symbol: p.s, value: p.v, weight });
+          sum = add(terms, sum, times(terms.integer(terms.eq(p.s, terms.number(p.v)))));
+          if (initialOf.get(p.s) === p.v) base += weight;
+        }
+      }
+      const atStart = add(terms, terms.arithmetic("*", terms.number(perMember), total), terms.number(base));
+      found.push({ holds: terms.eq(sum, atStart), integers: whole, counts, start: { base, perMember }, values });
+    }
+    return found;
+  }
+
+  /** value - s, where that is a number. */
+  function difference(value: Term, s: Term): number | undefined {
+    if (value === s) return 0;
+    const [a, b] = value.args;
+    if (value.op === "narrow" && a !== undefined) return difference(a, s);
+    if ((value.op === "+" || value.op === "-") && a !== undefined && b !== undefined) {
+      if (b.op === "number") {
+        const before = difference(a, s);
+        return before === undefined ? undefined : before + (value.op === "+" ? b.lo : -b.lo);
+      }
+      if (a.op === "number" && value.op === "+") {
+        const before = difference(b, s);
+        return before === undefined ? undefined : before + a.lo;
+      }
+    }
+    return undefined;
+  }
+
+  /** Which value of a symbol a move turns into which; undefined where that is not known. */
+  function pairsOf(m: Move, s: Term, value: Term): (readonly [number, number])[] | undefined {
+    const symbols = [...new Set([s, ...symbolsIn(value)])];
+    const lists = symbols.map((x) => m.before(x));
+    if (lists.some((l) => l === undefined)) return undefined;
+    if (lists.reduce((n, l) => n * (l?.length ?? 0), 1) > MOST_COMBINATIONS) return undefined;
+    const factors = (m.enabled.op === "and" ? m.enabled.args : [m.enabled]).filter((f) =>
+      [...symbolsIn(f)].every((x) => symbols.includes(x)),
+    );
+    const pairs = new Map<string, readonly [number, number]>();
+    each(symbols, lists as readonly (readonly number[])[], (of) => {
+      if (factors.some((f) => evaluateTerm(f, of) === 0)) return;
+      const pair = [of.get(s) as number, evaluateTerm(value, of)] as const;
+      pairs.set(pair.join(), pair);
+    });
+    return [...pairs.values()];
+  }
+}
+
+/** Names a transition in every counted system of the same encoding. */
+export function moveKey(from: LocalState | undefined, leaf: Leaf): string {
+  return `${from?.count.name ?? ""} ${leafKey(leaf)}`;
+}
+
+function add(terms: Terms, a: Term, b: Term): Term {
+  return terms.arithmetic("+", a, b);
+}
+
+/** Calls back with each combination of values. */
+function each(
+  symbols: readonly Term[],
+  lists: readonly (readonly number[])[],
+  back: (values: ReadonlyMap<Term, number>) => void,
+): void {
+  const values = new Map<Term, number>();
+  const go = (n: number): void => {
+    const s = symbols[n];
+    if (s === undefined) {
+      back(values);
+      return;
+    }
+    for (const v of lists[n] as readonly number[]) {
+      values.set(s, v);
+      go(n + 1);
+    }
+  };
+  go(0);
 }

@@ -6,7 +6,7 @@
  * a state here as in the other engines. Handlers are in the guards already; an idle action's guard says that no thread
  * has an enabled move that is neither idle nor optional.
  */
-import type { SysCode, SysExpr, SysThread, TransitionSystem } from "../../spec/transition-system.ts";
+import type { SysCode, SysExpr, SysThread, SysVar, TransitionSystem } from "../../spec/transition-system.ts";
 import { type Term, Terms } from "./term.ts";
 
 /** One path of one action of one thread, from its location to a leaf of its code. */
@@ -60,9 +60,11 @@ export interface Encoding {
   readonly initial: readonly number[];
   /** Indices of `state` in the state vector of the whole system (see stateVector). */
   readonly kept: readonly number[];
-  /** By thread: the symbol of its location, and those of its stored locals. */
+  /** By thread: the symbol of its location; those of its stored locals, and of objects that only it can reach. */
   readonly pcs: readonly Term[];
   readonly locals: readonly (readonly Term[])[];
+  /** By variable of the system: its elements. What facts settle is no symbol; empty where each thread has its own. */
+  readonly variables: readonly (readonly Term[])[];
   readonly leaves: readonly Leaf[];
   /** By thread and location: the (action, ways) pair of each choice. */
   readonly choices: readonly (readonly (readonly { readonly action: number; readonly ways: readonly number[] }[])[])[];
@@ -87,8 +89,10 @@ export function isHandler(thread: SysThread): boolean {
 /**
  * Unbounded where the variable's domain is: 32-bit wrapping then does not apply to it. With facts, what they settle is
  * left out; the result is right of the states that the facts do not exclude.
+ *
+ * @param ownPools pools of whose objects each thread has its own, as many as the pool has slots (see private-pools.ts)
  */
-export function encode(system: TransitionSystem, facts?: Facts): Encoding {
+export function encode(system: TransitionSystem, facts?: Facts, ownPools: ReadonlySet<number> = new Set()): Encoding {
   const terms = new Terms();
   const state: Term[] = [];
   const initial: number[] = [];
@@ -109,8 +113,9 @@ export function encode(system: TransitionSystem, facts?: Facts): Encoding {
     initial.push(value);
     return s;
   };
+  const isOwn = (v: SysVar): boolean => typeof v.index === "object" && ownPools.has(v.index.pool);
   const vars = system.vars.map((v) =>
-    Array.from({ length: v.length }, (_, i) =>
+    Array.from({ length: isOwn(v) ? 0 : v.length }, (_, i) =>
       symbol(v.length === 1 && v.index === "none" ? v.name : `${v.name}[${i}]`, v.lo, v.hi, v.init[i] ?? 0),
     ),
   );
@@ -127,6 +132,14 @@ export function encode(system: TransitionSystem, facts?: Facts): Encoding {
       l.stored ? symbol(`${t.name} ${l.fn}.${l.name}`, l.lo, l.hi, t.initialLocals[n] ?? 0) : terms.number(0),
     ),
   );
+  /** By thread: what the variables are to it. */
+  const varsOf = system.threads.map((t) =>
+    system.vars.map((v, n) =>
+      isOwn(v)
+        ? v.init.map((value, i) => symbol(`${v.name}[${i}] of ${t.name}`, v.lo, v.hi, value))
+        : (vars[n] as readonly Term[]),
+    ),
+  );
   const pc = (t: number): Term => pcs[t] as Term;
   const at = (t: number, location: number): Term => terms.eq(pc(t), terms.number(location));
 
@@ -135,7 +148,7 @@ export function encode(system: TransitionSystem, facts?: Facts): Encoding {
     readonly vars: readonly (readonly Term[])[];
     readonly locals: readonly Term[];
   }
-  const scope = (thread: number): Scope => ({ thread, vars, locals: locals[thread] ?? [] });
+  const scope = (thread: number): Scope => ({ thread, vars: varsOf[thread] ?? vars, locals: locals[thread] ?? [] });
   /** The scope of a step from this location, with what is known there put in. */
   const scopeAt = (thread: number, location: number): Scope => {
     const known = facts?.here(thread, location);
@@ -144,15 +157,21 @@ export function encode(system: TransitionSystem, facts?: Facts): Encoding {
       const value = s.op === "symbol" ? known.get(s.name) : undefined;
       return value === undefined ? s : s.bool ? terms.bool(value !== 0) : terms.number(value);
     };
-    return { thread, vars: vars.map((v) => v.map(put)), locals: (locals[thread] ?? []).map(put) };
+    const plain = scope(thread);
+    return { thread, vars: plain.vars.map((v) => v.map(put)), locals: plain.locals.map(put) };
   };
 
   const evaluate = (e: SysExpr, s: Scope): Term => {
     switch (e.e) {
       case "const":
         return terms.number(e.v);
-      case "local":
-        return (e.t === undefined ? s.locals[e.l] : locals[e.t]?.[e.l]) ?? terms.number(0);
+      case "local": {
+        if (e.t === undefined) return s.locals[e.l] ?? terms.number(0);
+        const values = programs[e.t]?.locals[e.l]?.values;
+        // Where each thread has its own objects, the question is whether another one refers to one of its.
+        if (e.t !== s.thread && values?.of === "pool" && ownPools.has(values.pool)) return terms.number(0);
+        return locals[e.t]?.[e.l] ?? terms.number(0);
+      }
       case "self":
         return terms.number(s.thread + 1);
       case "load": {
@@ -265,7 +284,7 @@ export function encode(system: TransitionSystem, facts?: Facts): Encoding {
             const set = (s: Term, value: Term, before: Term): void => {
               if (s.op === "symbol" && s !== value && value !== before) updates.set(s, value);
             };
-            vars.forEach((elements, v) => {
+            (varsOf[t] ?? vars).forEach((elements, v) => {
               elements.forEach((s, i) => {
                 set(s, nextVars[v]?.[i] as Term, start.vars[v]?.[i] as Term);
               });
@@ -350,7 +369,11 @@ export function encode(system: TransitionSystem, facts?: Facts): Encoding {
     initial,
     kept,
     pcs,
-    locals: locals.map((list) => list.filter((s) => s.op === "symbol")),
+    locals: locals.map((list, t) => {
+      const own = system.vars.flatMap((v, n) => (isOwn(v) ? (varsOf[t]?.[n] ?? []) : []));
+      return [...list, ...own].filter((s) => s.op === "symbol");
+    }),
+    variables: vars,
     leaves,
     choices,
     live: terms.or(...threadLive),

@@ -243,7 +243,8 @@ export class Terms {
     return result;
   }
 
-  private rebuild(term: Term, args: readonly Term[]): Term {
+  /** The term with other operands. */
+  rebuild(term: Term, args: readonly Term[]): Term {
     if (args.every((a, i) => a === term.args[i])) return term;
     const [a, b, c] = args as [Term, Term, Term];
     switch (term.op) {

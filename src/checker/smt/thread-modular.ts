@@ -38,8 +38,18 @@ interface Place {
   meetings: number;
 }
 
+/** The invariant, and the sets it is made of. */
+export interface ThreadModularInvariant extends Invariant {
+  /** The thread can be at the location. */
+  readonly reached: (thread: number, location: number) => boolean;
+  /** What a symbol can be while the thread is there; undefined where nothing is said of it. */
+  readonly values: (thread: number, location: number, symbol: string) => readonly number[] | undefined;
+  /** The other thread can be at that location meanwhile. */
+  readonly meets: (thread: number, location: number, other: number, otherLocation: number) => boolean;
+}
+
 /** @returns undefined where the analysis is given up for its size */
-export function threadModular(encoding: Encoding): Invariant | undefined {
+export function threadModular(encoding: Encoding): ThreadModularInvariant | undefined {
   const { system, state, initial } = encoding;
   const threads = system.threads.map((_, t) => t);
   const { pcs } = encoding;
@@ -161,6 +171,7 @@ export function threadModular(encoding: Encoding): Invariant | undefined {
     }
   }
 
+  const indexOf = new Map(state.map((s, i) => [s.name, i]));
   const dead = new Set<string>();
   for (const s of steps) if (!s.fires) dead.add(leafKey(s.leaf));
   const anywhere = state.map((_, i) =>
@@ -238,5 +249,13 @@ export function threadModular(encoding: Encoding): Invariant | undefined {
     dead: (leaf) => dead.has(leafKey(leaf)),
     here: (t, l) => here[t]?.[l] ?? new Map(),
     invariant,
+    reached: (t, l) => places[t]?.[l]?.reached === true,
+    values: (t, l, name) => {
+      const i = indexOf.get(name);
+      const p = places[t]?.[l];
+      if (i === undefined || p === undefined || !known[t]?.has(i)) return undefined;
+      return valuesIn(state[i] as Term, p.sets[i] ?? 0);
+    },
+    meets: (t, l, u, m) => places[t]?.[l]?.meanwhile[u]?.[m] === 1,
   };
 }

@@ -89,7 +89,7 @@ export interface Origin {
   readonly knows: (index: number) => boolean;
 }
 
-function symbolsIn(term: Term, into = new Set<Term>(), seen = new Set<Term>()): Set<Term> {
+export function symbolsIn(term: Term, into = new Set<Term>(), seen = new Set<Term>()): Set<Term> {
   if (seen.has(term)) return into;
   seen.add(term);
   if (term.op === "symbol") into.add(term);
@@ -144,6 +144,34 @@ export function evaluateTerm(t: Term, of: ReadonlyMap<Term, number>): number {
     case "narrow":
       return arg(0);
   }
+}
+
+/**
+ * Values that symbols can have where a condition holds, each by itself, as far as its conjuncts tell.
+ * @param start what is known of a symbol beforehand; undefined: nothing
+ * @returns undefined where the condition cannot hold
+ */
+export function narrowed(
+  condition: Term,
+  start: (s: Term) => readonly number[] | undefined,
+): ((s: Term) => readonly number[] | undefined) | undefined {
+  const values = new Map<Term, readonly number[]>();
+  const now = (s: Term): readonly number[] | undefined => values.get(s) ?? start(s);
+  for (const factor of condition.op === "and" ? condition.args : [condition]) {
+    if (factor.op === "false") return undefined;
+    const symbols = [...symbolsIn(factor)];
+    const kept = symbols.map(() => new Set<number>());
+    let possible = false;
+    const complete = combine(symbols, symbols.map(now), (of) => {
+      if (evaluateTerm(factor, of) === 0) return;
+      possible = true;
+      for (const [i, s] of symbols.entries()) kept[i]?.add(of.get(s) as number);
+    });
+    if (!complete) continue;
+    if (!possible) return undefined;
+    for (const [i, s] of symbols.entries()) values.set(s, [...(kept[i] as Set<number>)]);
+  }
+  return now;
 }
 
 /** Runs the steps of one encoding on sets of values. */
@@ -258,7 +286,7 @@ function image({ value, symbols }: Update, into: Term, values: Lists): Mask {
 }
 
 /** Calls back with each combination of values; false where there are too many or some are not known. */
-function combine(
+export function combine(
   symbols: readonly Term[],
   lists: readonly (readonly number[] | undefined)[],
   each: (values: Map<Term, number>) => void,

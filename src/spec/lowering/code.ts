@@ -8,6 +8,7 @@ import type { SysCode, SysExpr, SysLocal, SysOp } from "../transition-system.ts"
 import { and, binary, constant, FALSE, ifThenElse, isFalse, isTrue, load, not, or, TRUE } from "./fold.ts";
 import type { Frame, InlinedGraph, Node, Target } from "./inline.ts";
 import { inScope } from "./liveness.ts";
+import { rangeError } from "./range-error.ts";
 import { type Interval, intervalOf, type LeafRanges } from "./ranges.ts";
 import { notInCode, resolve, resolveElement, type Scope } from "./resolve.ts";
 import { poolNamed, type Symbols } from "./symbols.ts";
@@ -295,9 +296,7 @@ export class CodeWriter {
     if (to.p === "local") {
       const { lo, hi } = this.context.declared[to.l]!;
       const { decl, frame } = this.context.graph.locals[to.l]!;
-      const message =
-        `${frame.fn.name}.${decl.name} would get a value outside its range ${lo}..${hi}: ` +
-        "widen the range, or bound the code that writes it.";
+      const message = rangeError(`${frame.fn.name}.${decl.name}`, lo, hi);
       return {
         requires: [{ c: this.within(value, { lo, hi }), otherwise: outside(message) }],
         op: { o: "local", l: to.l, value },
@@ -311,10 +310,7 @@ export class CodeWriter {
           c: this.within(i, { lo: 0, hi: length - 1 }),
           otherwise: outside(`The index of ${to.v} would be outside 0..${length - 1}: check it before the store.`),
         });
-      const message =
-        `${to.v} would get a value outside its range ${lo}..${hi}: ` +
-        "widen the range, or bound the code that writes it.";
-      requires.push({ c: this.within(value, { lo, hi }), otherwise: outside(message) });
+      requires.push({ c: this.within(value, { lo, hi }), otherwise: outside(rangeError(to.v, lo, hi)) });
       return { requires, op: i === undefined ? { o: "var", v, value } : { o: "var", v, i, value } };
     });
   }
