@@ -1,4 +1,5 @@
 /** Hand-written transition systems with known answers, and random ones. */
+import { bin, load, local, num, self, set } from "../../../bench/loop-system.ts";
 import type {
   SysAction,
   SysCode,
@@ -12,14 +13,9 @@ import type {
   TransitionSystem,
 } from "../../../src/spec/transition-system.ts";
 
+export { bin, load, local, num, self, set };
+
 export const site = { file: "model.ts", line: 1, column: 1 };
-export const num = (v: number): SysExpr => ({ e: "const", v });
-export const load = (v: number, i?: SysExpr): SysExpr => (i === undefined ? { e: "load", v } : { e: "load", v, i });
-export const local = (l: number): SysExpr => ({ e: "local", l });
-export const self: SysExpr = { e: "self" };
-export const bin = (op: (SysExpr & { e: "bin" })["op"], a: SysExpr, b: SysExpr): SysExpr => ({ e: "bin", op, a, b });
-export const set = (v: number, value: SysExpr, i?: SysExpr): SysOp =>
-  i === undefined ? { o: "var", v, value } : { o: "var", v, i, value };
 export const goto = (location: number, ...ops: SysOp[]): SysCode => ({ ops, end: { k: "goto", location } });
 export const error = (f: number, ...ops: SysOp[]): SysCode => ({ ops, end: { k: "error", f } });
 export const branch = (c: SysExpr, yes: SysCode, no: SysCode): SysCode => ({

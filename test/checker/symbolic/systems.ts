@@ -1,4 +1,5 @@
 /** Transition systems with known counts, and a builder that keeps them short. */
+import { bin, load, local, num, self, setLocal, set as setVar } from "../../../bench/loop-system.ts";
 import type {
   SysAction,
   SysCode,
@@ -13,17 +14,11 @@ import type {
   TransitionSystem,
 } from "../../../src/spec/transition-system.ts";
 
+export { bin, load, local, num, self, setLocal, setVar };
+
 export const SITE = { file: "test.ts", line: 1, column: 1 };
 
-export const num = (v: number): SysExpr => ({ e: "const", v });
-export const load = (v: number, i?: SysExpr): SysExpr => (i === undefined ? { e: "load", v } : { e: "load", v, i });
-export const local = (l: number): SysExpr => ({ e: "local", l });
-export const bin = (op: (SysExpr & { e: "bin" })["op"], a: SysExpr, b: SysExpr): SysExpr => ({ e: "bin", op, a, b });
 export const eq = (a: SysExpr, b: number): SysExpr => bin("==", a, num(b));
-export const self: SysExpr = { e: "self" };
-export const setVar = (v: number, value: SysExpr, i?: SysExpr): SysOp =>
-  i === undefined ? { o: "var", v, value } : { o: "var", v, i, value };
-export const setLocal = (l: number, value: SysExpr): SysOp => ({ o: "local", l, value });
 
 export function action(code: SysCode, guard?: SysExpr, flags: { optional?: boolean; idle?: boolean } = {}): SysAction {
   return {
