@@ -513,12 +513,12 @@ function known(what: string, name: string, names: readonly string[], site: Site)
   );
 }
 
-/** Ids are parts of file names, and typed on the command line. */
+/** Ids are parts of file names, on every system, and are typed on the command line. */
 function usable(what: string, id: unknown, site: Site): void {
-  if (typeof id === "string" && /^[\p{L}\p{N}][\p{L}\p{N}._+-]*$/u.test(id)) return;
+  if (typeof id === "string" && /^[^\s.-]/.test(id) && !/[/\\:*?"<>|\p{Cc}]|\s$/u.test(id)) return;
   throw new ModelError(
     `${JSON.stringify(id)} cannot be the id of a ${what}, which becomes part of file names: begin with a letter or a digit, ` +
-      "and go on with those, a dot, a dash or an underscore",
+      "and use letters, digits, dots, dashes and underscores",
     site,
   );
 }
