@@ -478,7 +478,7 @@ class Bench {
     const rows: string[][] = [];
     const commands: Shown[] = [];
     const openers = this.#large ? 8 : 4;
-    for (const variant of ["wilson-2015", "v4.2"]) {
+    for (const variant of ["wilson-2015", "lei-2015-return", "v4.2"]) {
       const selected = [
         "loop-partscan",
         "--variant",
