@@ -95,7 +95,7 @@ export class BoundedSearch {
     for (const [i, q] of questions.entries()) {
       for (const [j, c] of this.classesOf(q).entries()) predicates.set(`candidate ${i}.${j}`, c.term);
     }
-    this.unrolling = new Unrolling(encoding, theory, predicates);
+    this.unrolling = new Unrolling(encoding, theory, predicates, true);
     this.setup = prelude(session, choice, theory.name === "integers" ? "ALL" : "QF_BV");
   }
 

@@ -15,10 +15,10 @@ export function selectors(encoding: Encoding): { readonly who: Term; readonly wh
 const primed = (name: string): string => `${name}'`;
 
 /** By leaf: it is the one that the selectors name. Errors end their path and are no steps. */
-function firings(encoding: Encoding): { readonly leaf: Leaf; readonly fires: Term }[] {
+function firings(encoding: Encoding, among: readonly Leaf[]): { readonly leaf: Leaf; readonly fires: Term }[] {
   const { terms } = encoding;
   const { who, what } = selectors(encoding);
-  return encoding.leaves
+  return among
     .filter((leaf) => !leaf.error)
     .map((leaf) => ({
       leaf,
@@ -30,11 +30,15 @@ function firings(encoding: Encoding): { readonly leaf: Leaf; readonly fires: Ter
     }));
 }
 
-/** The step relation: one formula over the state, the selectors and the primed state. */
-export function stepRelation(encoding: Encoding): Term {
+/**
+ * The step relation: one formula over the state, the selectors and the primed state.
+ *
+ * @param among The leaves that can fire, where not all of them can.
+ */
+export function stepRelation(encoding: Encoding, among = encoding.leaves): Term {
   const { terms } = encoding;
   const writers = new Map<Term, Map<Term, Term[]>>();
-  const fired = firings(encoding);
+  const fired = firings(encoding, among);
   for (const { leaf, fires } of fired) {
     for (const [symbol, value] of leaf.updates) {
       const byValue = writers.get(symbol) ?? new Map<Term, Term[]>();
@@ -56,25 +60,45 @@ function symbolsOf(term: Term, seen: Set<Term>): void {
   for (const a of term.args) symbolsOf(a, seen);
 }
 
-/** By state symbol that a step of one thread writes and another thread uses: that a step writes it; that it uses it. */
-function conflicts(encoding: Encoding): { readonly writes: Term; readonly uses: Term }[] {
-  const { terms } = encoding;
-  const found = new Map(encoding.state.map((s) => [s, { writes: [] as Term[], uses: [] as Term[], who: new Set() }]));
-  for (const { leaf, fires } of firings(encoding)) {
+/** A state symbol that a step of one thread writes and another thread uses. */
+interface Conflict {
+  readonly writes: ReadonlySet<Leaf>;
+  readonly uses: ReadonlySet<Leaf>;
+}
+
+function conflicts(encoding: Encoding): Conflict[] {
+  const found = new Map(encoding.state.map((s) => [s, { writes: new Set<Leaf>(), uses: new Set<Leaf>() }]));
+  for (const leaf of encoding.leaves) {
+    if (leaf.error) continue;
     const read = new Set<Term>();
     symbolsOf(leaf.enabled, read);
     for (const value of leaf.updates.values()) symbolsOf(value, read);
     for (const [symbol, access] of found) {
       const writes = leaf.updates.has(symbol);
       if (!writes && !read.has(symbol)) continue;
-      if (writes) access.writes.push(fires);
-      access.uses.push(fires);
-      access.who.add(leaf.thread);
+      if (writes) access.writes.add(leaf);
+      access.uses.add(leaf);
     }
   }
-  return [...found.values()]
-    .filter((a) => a.who.size > 1 && a.writes.length > 0)
-    .map((a) => ({ writes: terms.or(...a.writes), uses: terms.or(...a.uses) }));
+  return [...found.values()].filter(
+    ({ writes, uses }) => writes.size > 0 && new Set([...uses].map((leaf) => leaf.thread)).size > 1,
+  );
+}
+
+/** By leaf: how many steps its thread must have taken at least before it can fire. */
+function distances({ system, leaves }: Encoding): Map<Leaf, number> {
+  const found = new Map<Leaf, number>();
+  for (const [t, thread] of system.threads.entries()) {
+    const own = leaves.filter((leaf) => leaf.thread === t);
+    const seen = new Set([thread.initialLocation]);
+    for (let [distance, here] = [0, [...seen]]; here.length > 0; distance++) {
+      const firing = own.filter((leaf) => here.includes(leaf.location));
+      for (const leaf of firing) found.set(leaf, distance);
+      here = [...new Set(firing.flatMap((leaf) => leaf.target ?? []))].filter((l) => !seen.has(l));
+      for (const l of here) seen.add(l);
+    }
+  }
+  return found;
 }
 
 /** Stands for the number of a state in texts printed once and used at every depth. */
@@ -92,14 +116,18 @@ export class Unrolling {
   private readonly state: string;
   private readonly range: string;
   private readonly predicates: string;
-  private readonly step: string;
-  private readonly conflicts: number;
+  private readonly conflicts: readonly Conflict[];
   private readonly inOrder: string;
+  private readonly distances: ReadonlyMap<Leaf, number>;
+  private readonly farthest: number;
+  /** The text of a step, by how many steps came before at most: the latest one printed. */
+  private step: { readonly after: number; readonly text: string } | undefined;
 
-  constructor(encoding: Encoding, theory: Theory, predicates: ReadonlyMap<string, Term>) {
+  /** @param fromStart State 0 is the initial state: of the first steps those are left out that no thread has come to. */
+  constructor(encoding: Encoding, theory: Theory, predicates: ReadonlyMap<string, Term>, fromStart = false) {
     this.encoding = encoding;
     this.theory = theory;
-    const { who, what } = selectors(encoding);
+    const { who } = selectors(encoding);
     const here = (name: string): string => name + HERE;
     const declare = (s: Term): string => `(declare-const ${quoted(here(s.name))} ${theory.sort(s)})`;
     this.state = encoding.state.map(declare).join("\n");
@@ -108,19 +136,9 @@ export class Unrolling {
     this.predicates = [...predicates]
       .map(([name, term]) => `(define-fun ${quoted(here(name))} () Bool\n ${theory.print(term, here)})`)
       .join("\n");
-    const primedNames = new Set(encoding.state.map((s) => primed(s.name)));
-    const shared = conflicts(encoding);
-    this.conflicts = shared.length;
-    const { definitions, texts } = theory.linearize(
-      [stepRelation(encoding), ...shared.flatMap((s) => [s.writes, s.uses])],
-      (name) => (primedNames.has(name) ? name.slice(0, -1) + NEXT : here(name)),
-    );
-    const names = ["step", ...shared.flatMap((_, i) => [`writes ${i}`, `uses ${i}`])];
-    this.step = [
-      `${declare(who)}${declare(what)}`,
-      ...definitions.map((d) => `(define-fun ${d.name} () ${theory.sort(d.term)} ${d.text})`),
-      ...texts.map((text, i) => `(define-fun ${quoted(here(names[i] ?? ""))} () Bool\n ${text})`),
-    ].join("\n");
+    this.conflicts = conflicts(encoding);
+    this.distances = fromStart ? distances(encoding) : new Map();
+    this.farthest = Math.max(0, ...this.distances.values());
     const { terms } = encoding;
     const later = terms.symbol(primed(who.name), who.lo, who.hi);
     this.inOrder = theory.print(terms.le(who, later), (name) => (name === who.name ? here(name) : who.name + NEXT));
@@ -133,7 +151,30 @@ export class Unrolling {
 
   /** Declares the selectors of step k and defines that it leads from state k to state k + 1. */
   declareStep(k: number): string {
-    return instance(this.step, k);
+    const after = Math.min(k, this.farthest);
+    if (this.step?.after !== after) this.step = { after, text: this.printStep(after) };
+    return instance(this.step.text, k);
+  }
+
+  private printStep(after: number): string {
+    const { encoding, theory } = this;
+    const { terms } = encoding;
+    const here = (name: string): string => name + HERE;
+    const { who, what } = selectors(encoding);
+    const leaves = encoding.leaves.filter((leaf) => (this.distances.get(leaf) ?? 0) <= after);
+    const fired = firings(encoding, leaves);
+    const some = (of: ReadonlySet<Leaf>): Term => terms.or(...fired.flatMap((f) => (of.has(f.leaf) ? [f.fires] : [])));
+    const shared = this.conflicts.flatMap(({ writes, uses }) => [some(writes), some(uses)]);
+    const primedNames = new Set(encoding.state.map((s) => primed(s.name)));
+    const { definitions, texts } = theory.linearize([stepRelation(encoding, leaves), ...shared], (name) =>
+      primedNames.has(name) ? name.slice(0, -1) + NEXT : here(name),
+    );
+    const names = ["step", ...this.conflicts.flatMap((_, i) => [`writes ${i}`, `uses ${i}`])];
+    return [
+      ...[who, what].map((s) => `(declare-const ${quoted(here(s.name))} ${theory.sort(s)})`),
+      ...definitions.map((d) => `(define-fun ${d.name} () ${theory.sort(d.term)} ${d.text})`),
+      ...texts.map((text, i) => `(define-fun ${quoted(here(names[i] ?? ""))} () Bool\n ${text})`),
+    ].join("\n");
   }
 
   /** Asserts that the values of state k lie in their domains. */
@@ -152,7 +193,7 @@ export class Unrolling {
    * steps, one is left, so no state is lost at any depth; but only of paths whose states in between do not matter.
    */
   ordered(k: number): string {
-    const clash = Array.from({ length: this.conflicts }, (_, i) => {
+    const clash = this.conflicts.map((_, i) => {
       const [w, u] = [`writes ${i}`, `uses ${i}`];
       const name = (p: string, at: number): string => this.predicate(p, at);
       return `(and ${name(w, k)} ${name(u, k + 1)}) (and ${name(u, k)} ${name(w, k + 1)})`;
