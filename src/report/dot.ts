@@ -1,10 +1,9 @@
 import { Interpreter, type State, stateKey } from "../checker/reference/index.ts";
 import { ModelError } from "../spec/model-error.ts";
 import type { Program } from "../spec/program.ts";
-import type { ExportOptions } from "./export-formats.ts";
 
 /** The graph of reachable states in Graphviz's language. A node shows where threads are, an edge who does what. */
-export function graphAsDot(program: Program, options: ExportOptions): string {
+export function graphAsDot(program: Program, options: { readonly maxStates: number }): string {
   const interpreter = new Interpreter(program);
   const initial = interpreter.initial();
   const ids = new Map([[stateKey(initial), 0]]);
