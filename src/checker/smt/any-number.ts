@@ -119,6 +119,11 @@ function differences(
   const unbounded: string[] = [];
   const growth = new Map<string, Growth>();
   const isOwn = (v: VarDecl): boolean => v.index === "thread" || (typeof v.index === "object" && own.has(v.index.pool));
+  for (const [n, pool] of program.pools.entries()) {
+    if (pool.slots !== more.pools[n]?.slots && !own.has(pool.name)) {
+      throw new NotAlike(`the pool ${pool.name} is as large as they are many`);
+    }
+  }
   for (const [n, v] of program.vars.entries()) {
     const w = more.vars[n];
     if (w?.name !== v.name) throw new NotAlike("with more of them there are other variables");

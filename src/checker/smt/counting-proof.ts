@@ -1,6 +1,7 @@
 /**
  * Proofs in a counted system: the thread-modular invariant and the place invariants of what is left of it, in turn until
- * neither excludes more, and Spacer where they do not suffice; and the shortest violation, with how many members it takes.
+ * neither excludes more, and clauses where they do not suffice (traps.ts); and the shortest violation, with how many
+ * members it takes.
  */
 import type { SysProperty, SysThread } from "../../spec/transition-system.ts";
 import { controlStates } from "./control-states.ts";
@@ -15,9 +16,9 @@ import {
 } from "./counting.ts";
 import type { Encoding, Invariant, Leaf } from "./encode.ts";
 import { cone } from "./slice.ts";
-import { check, openSolver, prelude, type SolverChoice, type SolverSession, values } from "./solver.ts";
+import { check, openSolver, prelude, type SolverChoice, SolverFailure, type SolverSession, values } from "./solver.ts";
 import type { Term } from "./term.ts";
-import { integers, quoted } from "./theory.ts";
+import { declaration, integers, quoted } from "./theory.ts";
 import { type ThreadModularInvariant, threadModular } from "./thread-modular.ts";
 import { type Clause, excludingClauses } from "./traps.ts";
 import { unfold } from "./unfold.ts";
@@ -39,14 +40,7 @@ export interface CountedProof {
 /** Rounds after which no more is looked for. */
 const MOST_ROUNDS = 8;
 
-function declared(counted: Counted): string[] {
-  return counted.state.flatMap((s) => {
-    const range = integers.range(s, quoted(s.name));
-    return [`(declare-const ${quoted(s.name)} ${integers.sort(s)})`, ...(range === "" ? [] : [`(assert ${range})`])];
-  });
-}
-
-/** A basis of the values in both lists; undefined says nothing. */
+/** The values in both lists; undefined says nothing. */
 function common(a: readonly number[] | undefined, b: readonly number[] | undefined): readonly number[] | undefined {
   return a === undefined ? b : b === undefined ? a : a.filter((v) => b.includes(v));
 }
@@ -92,7 +86,11 @@ export async function proveCounts(
 async function possibleIn(counted: Counted, condition: Term, choice: SolverChoice, deadline: number): Promise<boolean> {
   const session = openSolver(choice, "counting");
   try {
-    const lines = [prelude(session, choice, "ALL"), ...declared(counted), `(assert ${integers.print(condition)})`];
+    const lines = [
+      prelude(session, choice, "ALL"),
+      ...counted.state.map(declaration),
+      `(assert ${integers.print(condition)})`,
+    ];
     return (await check(session, [...lines, "(check-sat)"].join("\n"), deadline)) !== "unsat";
   } finally {
     session.close();
@@ -123,7 +121,12 @@ async function rounds(
     const together = atLocations(counted, beside)?.invariant(asEncoding(counted)) ?? terms.true;
     now = terms.and(counted.facts, together, ...counted.linear.map((l) => l.holds));
     parts.push(now, ...gone.map((q) => terms.eq(q.count, terms.number(0))));
-    const next = await implied(counted, now, choice, deadline);
+    const next = await implied(counted, now, choice, deadline).catch((error: unknown) => {
+      // What is known by then stays known.
+      if (error instanceof SolverFailure) return undefined;
+      throw error;
+    });
+    if (next === undefined) break;
     const size = (places: Implied["beside"]): number => [...places.values()].reduce((n, list) => n + list.length, 0);
     if ((next.never.size === 0 && size(next.beside) <= size(beside)) || round === MOST_ROUNDS) break;
     for (const key of next.never) excluded.add(key);
@@ -214,7 +217,11 @@ async function implied(counted: Counted, invariant: Term, choice: SolverChoice, 
   };
   try {
     await session.run(
-      [prelude(session, choice, "ALL"), ...declared(counted), `(assert ${integers.print(invariant)})`].join("\n"),
+      [
+        prelude(session, choice, "ALL"),
+        ...counted.state.map(declaration),
+        `(assert ${integers.print(invariant)})`,
+      ].join("\n"),
       deadline,
     );
     const never = new Set<string>();
@@ -226,13 +233,17 @@ async function implied(counted: Counted, invariant: Term, choice: SolverChoice, 
       byKey.set(key, entry);
       entry.enabled.push(terms.and(here, move.enabled));
     }
-    const byLeaf = new Map<string, { readonly from: LocalState | undefined; readonly enabled: Term }[]>();
+    const byLeaf = new Map<
+      string,
+      { readonly thread: number; readonly from: LocalState | undefined; readonly enabled: Term }[]
+    >();
     for (const [key, { move, enabled }] of byKey) {
       const condition = terms.or(...enabled);
       if (!(await possible(condition))) never.add(key);
       else {
         const leaf = leafKey(move.leaf);
-        byLeaf.set(leaf, [...(byLeaf.get(leaf) ?? []), { from: move.from, enabled: condition }]);
+        const { thread } = move.leaf;
+        byLeaf.set(leaf, [...(byLeaf.get(leaf) ?? []), { thread, from: move.from, enabled: condition }]);
       }
     }
     const places = new Map<number, LocalState[]>();
@@ -244,11 +255,6 @@ async function implied(counted: Counted, invariant: Term, choice: SolverChoice, 
       const about = origins.flatMap(({ enabled }) => [...symbolsIn(enabled)]);
       if (about.every((s) => counts.has(s) || Number.isFinite(s.hi))) continue;
       const found: Place[] = [];
-      const thread = byKey.get(
-        [...byKey.keys()].find(
-          (k) => leafKey((byKey.get(k) as { move: Counted["moves"][number] }).move.leaf) === leaf,
-        ) ?? "",
-      )?.move.leaf.thread;
       for (const [location, list] of places) {
         const conditions = origins.map(({ from, enabled }) => {
           const others = list.map((q) => terms.le(terms.number(q === from ? 2 : 1), q.count));
@@ -258,7 +264,7 @@ async function implied(counted: Counted, invariant: Term, choice: SolverChoice, 
       }
       for (const t of counted.others) {
         const pc = counted.of.pcs[t] as Term;
-        if (t === thread || pc.op !== "symbol") continue;
+        if (t === origins[0]?.thread || pc.op !== "symbol") continue;
         for (let location = 0; location <= pc.hi; location++) {
           const there = terms.eq(pc, terms.number(location));
           const conditions = origins.map(({ enabled }) => terms.and(enabled, there));
@@ -318,7 +324,7 @@ async function byInvariants(
     const lines = [
       "(set-option :produce-unsat-cores true)",
       prelude(session, choice, "ALL"),
-      ...declared(whole),
+      ...whole.state.map(declaration),
       `(assert ${integers.print(bad)})`,
       ...left.linear.map((l, i) => `(assert (! ${integers.print(l.holds)} :named |sum ${i}|))`),
     ];

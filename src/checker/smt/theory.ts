@@ -312,3 +312,10 @@ export const integers: Theory = {
     return parts.length > 1 ? `(and ${parts.join(" ")})` : (parts[0] ?? "");
   },
 };
+
+/** Declares a symbol over the integers, within its interval. */
+export function declaration(symbol: Term): string {
+  const range = integers.range(symbol, quoted(symbol.name));
+  const declared = `(declare-const ${quoted(symbol.name)} ${integers.sort(symbol)})`;
+  return range === "" ? declared : `${declared}\n(assert ${range})`;
+}

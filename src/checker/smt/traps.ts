@@ -7,7 +7,7 @@
 import type { Counted } from "./counting.ts";
 import { check, openSolver, prelude, type SolverChoice, type SolverSession, values } from "./solver.ts";
 import type { Term } from "./term.ts";
-import { integers, quoted } from "./theory.ts";
+import { declaration, integers, quoted } from "./theory.ts";
 import { evaluateTerm } from "./value-sets.ts";
 
 /** Clauses after which no more are looked for. */
@@ -33,12 +33,7 @@ export async function excludingClauses(
   const { terms, state } = counted;
   const session = openSolver(choice, "traps");
   try {
-    const lines = [prelude(session, choice, "ALL")];
-    for (const s of state) {
-      lines.push(`(declare-const ${quoted(s.name)} ${integers.sort(s)})`);
-      const range = integers.range(s, quoted(s.name));
-      if (range !== "") lines.push(`(assert ${range})`);
-    }
+    const lines = [prelude(session, choice, "ALL"), ...state.map(declaration)];
     lines.push(`(assert ${integers.print(invariant)})`);
     await session.run(lines.join("\n"), deadline);
     const clauses: Clause[] = [];
