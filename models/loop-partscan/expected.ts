@@ -85,7 +85,7 @@ export const expected: readonly Expected[] = [
   ),
   vacuous(lei, autoclear, noEbusy, "lo_release rescans under the bd_mutex it already holds: nothing is tried."),
   vacuous(trying, unbound, noEbusy, "an unbound device is not rescanned."),
-  vacuous(trying, ["clr-fd-vs-io"], noEbusy, "a device without PARTSCAN is not rescanned."),
+  vacuous(trying, ["clr-fd-vs-io", "io-vs-remove"], noEbusy, "a device without PARTSCAN is not rescanned."),
   vacuous(
     waiting,
     [],
@@ -172,6 +172,15 @@ export const expected: readonly Expected[] = [
     "nothing makes loop_clr_fd wait for I/O: the worker finds the device bound, LOOP_CLR_FD takes the backing file " +
       "away, and the worker goes on with NULL.",
   ),
+  violated(
+    trying,
+    ["io-vs-remove"],
+    memorySafety,
+    ["use-after-free"],
+    "the worker takes lo_lock once more when the last request has left the queue, and nobody waits for the worker, " +
+      "only for the queue: the last close unbinds the device and LOOP_CTL_REMOVE frees lo; since v4.1 loop_clr_fd " +
+      "destroys the device's own workqueue.",
+  ),
   vacuous(waiting, ["clr-fd-vs-io"], memorySafety, "only LOOP_CTL_REMOVE frees anything."),
   vacuous(
     [],
@@ -190,7 +199,7 @@ export const expected: readonly Expected[] = [
     [],
     [...set_status, ...unbound],
     atomicSleep,
-    "lo_lock, the only spinlock, is taken where a device is cleared.",
+    "spinlocks are taken where a device is cleared and where there is I/O.",
   ),
 
   // the protocol's own

@@ -122,6 +122,10 @@ export const loop_device = struct(
     /** … and again one from 5.12 on. */
     lo_mutex: mutex(),
     lo_lock: spinlock(),
+    /** The lock of `lo->worker`, a struct kthread_worker: 4.4 to 5.13 … */
+    worker_lock: spinlock(),
+    /** … and what came after it. */
+    lo_work_lock: spinlock(),
     lo_state: plain(enumeration("Lo_unbound", "Lo_bound", "Lo_rundown", "Lo_deleting")),
     lo_flags: loop_flags,
     lo_device: plain(ptr(block_device)),

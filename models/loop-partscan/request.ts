@@ -8,5 +8,6 @@ export const request = struct(
   { io: bio_account(), work: work() },
 );
 
+/** None in a scenario without I/O. */
 export const pages = () =>
-  Array.from({ length: size("pages") }, (_, n) => request.object(n === 0 ? "page" : `page ${n + 1}`));
+  Array.from({ length: size("pages", 0) }, (_, n) => request.object(n === 0 ? "page" : `page ${n + 1}`));

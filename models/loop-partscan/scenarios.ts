@@ -23,7 +23,7 @@ import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition } fr
 import { bdev, disk, first, loop_index_idr, loop0, reread_begun } from "./objects.ts";
 import { detachCompletes, flagsKept, lostBio, releaseRescans, rereadServed, retries } from "./properties.ts";
 import { lo_ioctl, loop_control_ioctl, loop_wq } from "./v4.0.ts";
-import { write_page, writers } from "./writeback.ts";
+import { sync_blockdev, write_page, writers } from "./writeback.ts";
 
 const everywhere = [deadlock, lockDiscipline, memorySafety, atomicSleep, noEbusy];
 /** In these, loop_reread_partitions() retries. */
@@ -250,5 +250,24 @@ export const scenarios: readonly Scenario[] = [
       bound({ AUTOCLEAR: false, PARTSCAN: false });
     },
     properties: [...everywhere, lostBio],
+  },
+  {
+    id: "io-vs-remove",
+    title: "the last close of a device with AUTOCLEAR that has just been written to, while LOOP_CTL_REMOVE runs",
+    sizes: { pages: { default: 1, min: 1, max: 24, what: "dirty pages of the device at its last close" } },
+    threads: () => [
+      thread("closer", () => {
+        sync_blockdev();
+        blkdev_put();
+        reached("last-close");
+      }),
+      remove(),
+      thread("kworker", () => worker(loop_wq), { kind: "worker" }),
+    ],
+    start: () => {
+      device(1);
+      bound({ AUTOCLEAR: true, PARTSCAN: false });
+    },
+    properties: everywhere,
   },
 ];

@@ -80,10 +80,10 @@ export const loop_handle_cmd = fn("loop_handle_cmd", { at: LOOP, params: { rq: p
   blk_mq_end_request({ rq, error: ret.value });
 });
 
-/** One for all devices, and in v4.2 a thread for each. */
+/** One for all devices; from v4.2 on each has its own, or a thread. */
 export const loop_wq = global(
   "loop_wq",
-  workqueue({ works: () => [work_function(request, "work", (rq) => loop_handle_cmd({ rq }))] }),
+  workqueue({ works: () => [work_function(request, "work", (rq) => loop_queue_write_work({ rq }))] }),
 );
 
 export const loop_queue_rq = fn(
@@ -280,3 +280,18 @@ export const loop_control_ioctl = fn("loop_control_ioctl", { at: LOOP, returns: 
   mutex_unlock(loop_index_mutex);
   Return(ret.value);
 });
+
+/**
+ * The worker. In C one work has all the requests that were put on a list meanwhile, here each has one. After the last,
+ * which may be out of the queue by now, it takes lo_lock to see whether the list is still empty.
+ */
+export const loop_queue_write_work = fn(
+  "loop_queue_write_work",
+  { at: LOOP, params: { rq: ptr(request) } },
+  ({ rq }) => {
+    const lo = loop0; // container_of(work, struct loop_device, write_work)
+    loop_handle_cmd({ rq });
+    spin_lock_irq(lo.lo_lock);
+    spin_unlock_irq(lo.lo_lock);
+  },
+);

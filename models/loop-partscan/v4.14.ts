@@ -11,9 +11,11 @@ import {
   Return,
   read,
   replace,
+  spin_lock_irq,
+  spin_unlock_irq,
 } from "lockstep";
-import { disk, loop_device, loop_index_mutex } from "./objects.ts";
-import { LOOP, lo_release, loop_clr_fd } from "./v4.0.ts";
+import { disk, loop_device, loop_index_mutex, loop0 } from "./objects.ts";
+import { LOOP, lo_release, loop_clr_fd, loop_handle_cmd, loop_queue_write_work } from "./v4.0.ts";
 
 const __lo_release = fn("__lo_release", { at: LOOP, params: { lo: ptr(loop_device) } }, ({ lo }) => {
   const refcnt = atomic_dec_return(lo.lo_refcnt.atomic_t);
@@ -44,5 +46,13 @@ export const v4_14 = [
     const lo = read(disk.private_data);
     __lo_release({ lo });
     mutex_unlock(loop_index_mutex);
+  }),
+
+  // loop_queue_work(), and kthread_worker_fn() looking for the next work
+  replace(loop_queue_write_work, ({ rq }) => {
+    const lo = loop0;
+    loop_handle_cmd({ rq });
+    spin_lock_irq(lo.worker_lock);
+    spin_unlock_irq(lo.worker_lock);
   }),
 ];

@@ -34,6 +34,7 @@ import {
 import { blk_mq_end_request, blkdev_reread_part, rescan_partitions } from "./block-layer.ts";
 import { assign_flags, block_device, disk, loop_index_idr, loop_index_mutex, loop0, part_shift } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
+import { loop_unprepare_queue } from "./unprepare.ts";
 import {
   do_req_filebacked,
   lo_open,
@@ -112,6 +113,7 @@ export const v4_2 = [
     If(partscan.and(bdev.ne(NULL)), () => loop_reread_partitions({ lo, bdev }));
     assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
     if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
+    loop_unprepare_queue();
     mutex_unlock(lo.lo_ctl_mutex);
     Return(0);
   }),

@@ -45,6 +45,7 @@ import {
   second,
 } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
+import { loop_unprepare_queue } from "./unprepare.ts";
 import {
   LOOP,
   lo_ioctl,
@@ -98,6 +99,7 @@ export const __loop_clr_fd = fn(
     partscan.set(flags.and(bdev.ne(NULL)));
     assign_flags(lo.lo_flags, { READ_ONLY: false }, under);
     if (!part_shift) write(disk.GENHD_FL_NO_PART_SCAN, true);
+    loop_unprepare_queue();
 
     Label("out_unlock");
     mutex_unlock(loop_ctl_mutex);

@@ -26,6 +26,7 @@ import {
 import { blkdev_reread_part } from "./block-layer.ts";
 import { assign_flags, disk, loop_ctl_mutex, part_shift } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
+import { loop_unprepare_queue } from "./unprepare.ts";
 import { __blkdev_reread_part } from "./v4.2.ts";
 import { __loop_clr_fd } from "./v5.0.ts";
 
@@ -61,6 +62,7 @@ export const v5_1 = [
 
     const flags = read(lo.lo_flags.PARTSCAN, under);
     partscan.set(flags.and(bdev.ne(NULL)));
+    loop_unprepare_queue();
 
     Label("out_unlock");
     mutex_unlock(loop_ctl_mutex);

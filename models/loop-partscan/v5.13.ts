@@ -49,6 +49,7 @@ import {
   second,
 } from "./objects.ts";
 import { reread_ended } from "./reread.ts";
+import { loop_unprepare_queue } from "./unprepare.ts";
 import {
   lo_open,
   lo_release,
@@ -211,6 +212,7 @@ export const v5_13 = [
 
     const flags = read(lo.lo_flags.PARTSCAN, under);
     partscan.set(flags.and(bdev.ne(NULL)));
+    loop_unprepare_queue();
 
     Label("out_unlock");
     mutex_unlock(lo.lo_mutex);

@@ -35,13 +35,26 @@ import {
 } from "lockstep";
 import { blkdev_get, blkdev_get_partition, blkdev_put, blkdev_put_partition, get_gendisk } from "./block-dev.ts";
 import { del_gendisk } from "./block-layer.ts";
-import { assign_flags, bdev, disk, loop_ctl_mutex, loop_index_idr, part, part_shift, second } from "./objects.ts";
+import {
+  assign_flags,
+  bdev,
+  disk,
+  loop_ctl_mutex,
+  loop_index_idr,
+  loop0,
+  part,
+  part_shift,
+  second,
+} from "./objects.ts";
 import { reread_ended } from "./reread.ts";
+import { loop_unprepare_queue } from "./unprepare.ts";
 import {
   LOOP,
   lo_release,
   loop_clr_fd,
   loop_control_ioctl,
+  loop_handle_cmd,
+  loop_queue_write_work,
   loop_remove,
   loop_reread_partitions,
   loop_set_fd,
@@ -55,6 +68,7 @@ const open_mutex = bdev.bd_mutex;
 /** ->free_disk */
 const lo_free_disk = fn("lo_free_disk", { at: LOOP }, () => {
   const lo = read(disk.private_data);
+  loop_unprepare_queue();
   kfree(lo);
 });
 
@@ -314,5 +328,13 @@ export const v5_19 = [
     mutex_unlock(lo.lo_mutex);
     loop_remove({ lo });
     Return(0);
+  }),
+
+  // loop_process_work()
+  replace(loop_queue_write_work, ({ rq }) => {
+    const lo = loop0;
+    loop_handle_cmd({ rq });
+    spin_lock_irq(lo.lo_work_lock);
+    spin_unlock_irq(lo.lo_work_lock);
   }),
 ];

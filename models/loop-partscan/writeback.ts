@@ -1,5 +1,5 @@
 /** What becomes of a page that the flusher writes back to the disk: block/blk-mq.c of v4.0, down to the driver. */
-import { blk_queue_enter, fn, If, ptr, submit_bio } from "lockstep";
+import { blk_queue_enter, fn, If, ptr, submit_bio, wait_on_bio } from "lockstep";
 import { blk_mq_end_request } from "./block-layer.ts";
 import { loop0 } from "./objects.ts";
 import { pages, request } from "./request.ts";
@@ -27,3 +27,9 @@ export const write_page = fn(
 
 /** The tasks that write the pages of a scenario back, each its own: the flusher, and those that cannot wait for it. */
 export const writers = () => pages().map((rq, n) => ({ name: n === 0 ? "flusher" : `writer ${n + 1}`, rq }));
+
+/** Writes the dirty pages and waits for them, not for those who wrote them: umount, or the last close itself. */
+export const sync_blockdev = fn("sync_blockdev", { at: "fs/block_dev.c" }, () => {
+  for (const rq of pages()) write_page({ rq });
+  for (const rq of pages()) wait_on_bio(rq);
+});

@@ -30,6 +30,7 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   "set-status-close-vs-open": [],
   "detach-vs-partition-open": ["detach-completes"],
   "clr-fd-vs-io": ["lost-bio"],
+  "io-vs-remove": [],
 };
 /** Asks one question of its own, on a graph of its own, of some variants. */
 const ENDLESS = "set-status-vs-endless-opens";
@@ -109,6 +110,8 @@ test.each([
   ["v5.19", "detach-vs-partition-open"],
   ["lei-2015", "clr-fd-vs-io"],
   ["v4.2", "clr-fd-vs-io"],
+  ["v4.0", "io-vs-remove"],
+  ["v5.19", "io-vs-remove"],
 ])("the reference interpreter counts the same graph and says the same: %s, %s", async (variant, scenario) => {
   const program = recorded(variant, scenario);
   const fast = await checked(program);

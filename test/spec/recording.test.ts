@@ -171,6 +171,27 @@ describe("what is recorded", () => {
     expect(names({ openers: 1 })).toEqual(["udev udev", "T1 T1"]);
     expect(() => names({ openers: 5 })).toThrow("openers=5 is outside of 1..4");
   });
+
+  test("a size that the scenario does not declare is an error, unless the model says what it is then", () => {
+    const counting = (pages: () => number) =>
+      protocol("p", {
+        title: "p",
+        source: "test",
+        variants: [{ id: "v", title: "v" }],
+        scenarios: [
+          {
+            id: "s",
+            title: "s",
+            sizes: { openers: { default: 2, min: 1, max: 4, what: "openers" } },
+            properties: [],
+            threads: () => [thread("T1", () => void read(n), { count: pages() })],
+          },
+        ],
+      }).record({ variant: "v", scenario: "s" })!.threads.length;
+    expect(() => counting(() => size("pages"))).toThrow("the scenario declares no size pages");
+    expect(counting(() => size("pages", 3))).toBe(3);
+    expect(counting(() => size("openers", 3))).toBe(2);
+  });
 });
 
 describe("mistakes that types cannot see", () => {
