@@ -15,6 +15,7 @@ import { join } from "node:path";
 
 const BIN = join(process.cwd(), "bin", "lockstep.js");
 const ABBA = join(process.cwd(), "test", "cli", "models", "abba.ts");
+const TURNSTILE = join(process.cwd(), "test", "cli", "models", "turnstile.ts");
 const WAIT_SCAN = join(process.cwd(), "models", "wait-scan", "protocol.ts");
 
 let directory: string;
@@ -110,6 +111,18 @@ test("prove: any number of threads, and which classes there are", () => {
   });
   expect(lockstep(...cell)).toMatchObject({ status: 2, stderr: expect.stringContaining("--any-number driver1") });
 });
+
+test("prove: a violation that takes more threads than the scenario has, as a check of that size shows it", () => {
+  const run = lockstep("prove", TURNSTILE, "--any-number", "visitor", "--property", "no-crowd");
+  expect([run.status, run.stdout]).toEqual([
+    1,
+    expect.stringMatching(
+      /^no-crowd: violated with 4 visitor, in 5 steps \(crowd\); see lockstep check with --param visitors=4$/m,
+    ),
+  ]);
+  const four = lockstep("check", TURNSTILE, "--property", "no-crowd", "--param", "visitors=4", "--reporter", "json");
+  expect(JSON.parse(four.stdout).results).toMatchObject([{ verdict: "violated", depth: 5, depthExact: true }]);
+}, 60_000);
 
 test.each([
   [["--smt", "native"], "add --engine smt"],

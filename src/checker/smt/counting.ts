@@ -17,7 +17,7 @@ import type { Encoding, Leaf } from "./encode.ts";
 import { type Change, placeInvariants } from "./place-invariants.ts";
 import type { Term, Terms } from "./term.ts";
 import type { ThreadModularInvariant } from "./thread-modular.ts";
-import { among, evaluateTerm, leafKey, narrowed, symbolsIn, tracked } from "./value-sets.ts";
+import { among, combine, evaluateTerm, leafKey, narrowed, symbolsIn, tracked } from "./value-sets.ts";
 
 /** The class cannot be counted; the message says why. */
 export class NotCountable extends Error {
@@ -30,7 +30,7 @@ export class NotCountable extends Error {
 /** Local states of one class beyond which counting is refused. */
 const MOST_LOCAL_STATES = 400;
 
-/** Combinations of values tried for one condition; beyond, nothing is learned from it. */
+/** Combinations of local states of the members that a property names, beyond which it is refused. */
 const MOST_COMBINATIONS = 2048;
 
 /** Where one member is, and what it knows by itself. */
@@ -750,18 +750,16 @@ export function count(
   /** Which value of a symbol a move turns into which; undefined where that is not known. */
   function pairsOf(m: Move, s: Term, value: Term): (readonly [number, number])[] | undefined {
     const symbols = [...new Set([s, ...symbolsIn(value)])];
-    const lists = symbols.map((x) => m.before(x));
-    if (lists.some((l) => l === undefined)) return undefined;
-    if (lists.reduce((n, l) => n * (l?.length ?? 0), 1) > MOST_COMBINATIONS) return undefined;
     const factors = (m.enabled.op === "and" ? m.enabled.args : [m.enabled]).filter((f) =>
       [...symbolsIn(f)].every((x) => symbols.includes(x)),
     );
     const pairs = new Map<string, readonly [number, number]>();
-    each(symbols, lists as readonly (readonly number[])[], (of) => {
+    const complete = combine(symbols, symbols.map(m.before), (of) => {
       if (factors.some((f) => evaluateTerm(f, of) === 0)) return;
       const pair = [of.get(s) as number, evaluateTerm(value, of)] as const;
       pairs.set(pair.join(), pair);
     });
+    if (!complete) return undefined;
     return [...pairs.values()];
   }
 }
@@ -773,25 +771,4 @@ export function moveKey(from: LocalState | undefined, leaf: Leaf): string {
 
 function add(terms: Terms, a: Term, b: Term): Term {
   return terms.arithmetic("+", a, b);
-}
-
-/** Calls back with each combination of values. */
-function each(
-  symbols: readonly Term[],
-  lists: readonly (readonly number[])[],
-  back: (values: ReadonlyMap<Term, number>) => void,
-): void {
-  const values = new Map<Term, number>();
-  const go = (n: number): void => {
-    const s = symbols[n];
-    if (s === undefined) {
-      back(values);
-      return;
-    }
-    for (const v of lists[n] as readonly number[]) {
-      values.set(s, v);
-      go(n + 1);
-    }
-  };
-  go(0);
 }
