@@ -31,6 +31,30 @@ export function evaluate(expr: SysExpr, { vars, pcs, locals }: StateValues, thre
   return evaluateAt(expr, { vars, pcs, locals, self: thread + 1 });
 }
 
+const NO_STATE: StateValues = { vars: [], pcs: [], locals: [] };
+
+/** What an index is worth to `thread` in every state; undefined where that depends on the state. */
+export function constantIndex(index: SysExpr, thread: number): number | undefined {
+  return readsState(index) ? undefined : evaluate(index, NO_STATE, thread);
+}
+
+function readsState(e: SysExpr): boolean {
+  switch (e.e) {
+    case "const":
+    case "self":
+      return false;
+    case "not":
+    case "neg":
+      return readsState(e.a);
+    case "bin":
+      return readsState(e.a) || readsState(e.b);
+    case "ite":
+      return readsState(e.c) || readsState(e.a) || readsState(e.b);
+    default:
+      return true;
+  }
+}
+
 function copy(state: StateValues): StateValues {
   return {
     vars: state.vars.map((v) => [...v]),

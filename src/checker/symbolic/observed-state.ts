@@ -283,7 +283,7 @@ export class ObservedState {
       const written = t === this.#self ? this.#locals.get(e.l) : undefined;
       const component = this.#vector.local(t, e.l);
       if (written === undefined) {
-        if (component !== undefined) return component;
+        if (component !== undefined) return this.#unlessConstant(component);
       } else if (written.update !== undefined) this.#exactly(component!);
       this.#value = written?.value ?? 0;
       return NO_COMPONENT;
@@ -296,12 +296,19 @@ export class ObservedState {
       }
       const component = this.#vector.element(e.v, index);
       const written = this.#elements.get(component);
-      if (written === undefined) return component;
+      if (written === undefined) return this.#unlessConstant(component);
       if (written.update !== undefined) this.#exactly(component);
       this.#value = written.value;
       return NO_COMPONENT;
     }
     this.#value = this.#evaluate(e);
+    return NO_COMPONENT;
+  }
+
+  #unlessConstant(component: number): number {
+    const value = this.#vector.constant(component);
+    if (value === undefined) return component;
+    this.#value = value;
     return NO_COMPONENT;
   }
 

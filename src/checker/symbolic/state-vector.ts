@@ -2,10 +2,12 @@
  * How states become vectors. The components of a state are, for each thread, its location and its stored locals, and
  * for each variable its elements. A level of the vector holds several of them at once, a *block*: all of a thread, all
  * that belongs to one object. Its value is the number of the tuple of their values, numbered as they occur. Few levels
- * make short recursions, and what changes together is no relation between levels.
+ * make short recursions, and what changes together is no relation between levels. Components that no code writes are
+ * part of no level.
  */
-import type { TransitionSystem } from "../../spec/transition-system.ts";
-import type { StateValues } from "../state-values.ts";
+import type { SysCode, TransitionSystem } from "../../spec/transition-system.ts";
+import { constantIndex } from "../evaluate.ts";
+import { initialState, type StateValues } from "../state-values.ts";
 
 export type Component =
   | { readonly of: "pc"; readonly thread: number }
@@ -55,7 +57,10 @@ export class Tuples {
   }
 }
 
-/** Block `order[k]` of a system stands at level `k`. Components also have numbers, in the order of the blocks. */
+/**
+ * Block `order[k]` of a system stands at level `k`. Components also have numbers, in the order of the blocks. Those that
+ * are in no block keep their initial value; their level is the number of levels.
+ */
 export class StateVector {
   readonly system: TransitionSystem;
   readonly order: readonly Block[];
@@ -68,6 +73,7 @@ export class StateVector {
   readonly lo: readonly number[];
   readonly hi: readonly number[];
   readonly #components: readonly Component[];
+  readonly #initial: StateValues;
   readonly #pc: number[] = [];
   readonly #local: number[][] = [];
   readonly #element: number[][] = [];
@@ -83,19 +89,25 @@ export class StateVector {
     for (const _ of system.threads) this.#local.push([]);
     for (const _ of system.vars) this.#element.push([]);
     this.#components = order.flat();
+    this.#initial = initialState(system);
+    const add = (c: Component, k: number, place: number, values: readonly number[]) => {
+      const number = level.length;
+      level.push(k);
+      slot.push(place);
+      lo.push(Math.min(...values));
+      hi.push(Math.max(...values));
+      if (c.of === "pc") this.#pc[c.thread] = number;
+      else if (c.of === "local") this.#local[c.thread]![c.local] = number;
+      else this.#element[c.variable]![c.index] = number;
+    };
     order.forEach((block, k) => {
       block.forEach((c, place) => {
-        const number = level.length;
-        level.push(k);
-        slot.push(place);
-        const values = valuesOf(system, c);
-        lo.push(Math.min(...values));
-        hi.push(Math.max(...values));
-        if (c.of === "pc") this.#pc[c.thread] = number;
-        else if (c.of === "local") this.#local[c.thread]![c.local] = number;
-        else this.#element[c.variable]![c.index] = number;
+        add(c, k, place, valuesOf(system, c));
       });
     });
+    for (const c of componentsOf(system)) {
+      if (this.#number(c) === undefined) add(c, order.length, 0, [valueIn(this.#initial, c)]);
+    }
     this.level = level;
     this.slot = slot;
     this.lo = lo;
@@ -105,6 +117,16 @@ export class StateVector {
   /** How many levels there are. */
   get length(): number {
     return this.order.length;
+  }
+
+  #number(c: Component): number | undefined {
+    if (c.of === "pc") return this.#pc[c.thread];
+    return c.of === "local" ? this.#local[c.thread]![c.local] : this.#element[c.variable]![c.index];
+  }
+
+  /** The value of a component that no code writes, undefined for any other. */
+  constant(component: number): number | undefined {
+    return this.level[component] === this.length ? this.lo[component] : undefined;
   }
 
   /** The component that is the thread's location. */
@@ -121,23 +143,16 @@ export class StateVector {
     return this.#element[variable]![index]!;
   }
 
-  vector({ vars, pcs, locals }: StateValues): number[] {
-    return this.order.map((block, k) =>
-      this.tuples[k]!.id(
-        block.map((c) => {
-          if (c.of === "pc") return pcs[c.thread]!;
-          return c.of === "local" ? locals[c.thread]![c.local]! : vars[c.variable]![c.index]!;
-        }),
-      ),
-    );
+  vector(state: StateValues): number[] {
+    return this.order.map((block, k) => this.tuples[k]!.id(block.map((c) => valueIn(state, c))));
   }
 
   values(vector: readonly number[]): StateValues {
-    const { threads, programs, vars } = this.system;
+    const { vars, pcs, locals } = this.#initial;
     const state: StateValues = {
-      vars: vars.map((v) => new Array<number>(v.length).fill(0)),
-      pcs: threads.map(() => 0),
-      locals: threads.map((t) => programs[t.program]!.locals.map(() => 0)),
+      vars: vars.map((v) => [...v]),
+      pcs: [...pcs],
+      locals: locals.map((l) => [...l]),
     };
     this.#components.forEach((c, number) => {
       const k = this.level[number]!;
@@ -177,36 +192,80 @@ function valuesOf(system: TransitionSystem, c: Component): number[] {
   return [0, local.lo, local.hi, thread.initialLocals[c.local] ?? 0];
 }
 
-/**
- * The blocks in the order of declaration: each thread with its locals and what arrays hold for it, each object of a
- * pool, each other element by itself.
- */
-export function declaredBlocks(system: TransitionSystem): Block[] {
-  const ofThread: Component[][] = system.threads.map((thread, t) => {
-    const { locals } = system.programs[thread.program]!;
-    const stored = locals.flatMap((local, l): Component[] =>
-      local.stored ? [{ of: "local", thread: t, local: l }] : [],
-    );
-    return [{ of: "pc", thread: t }, ...stored];
-  });
-  const others: Component[][] = [];
-  const ofObject = new Map<string, Component[]>();
-  system.vars.forEach((v, variable) => {
-    for (let index = 0; index < v.length; index++) {
-      const component: Component = { of: "element", variable, index };
-      if (v.index === "thread" && v.length === system.threads.length) ofThread[index]!.push(component);
-      else if (v.index === "none" || v.index === "thread") others.push([component]);
-      else {
-        const object = `${v.index.pool},${index}`;
-        const block = ofObject.get(object);
-        if (block !== undefined) block.push(component);
-        else {
-          const fresh = [component];
-          ofObject.set(object, fresh);
-          others.push(fresh);
-        }
+function valueIn({ vars, pcs, locals }: StateValues, c: Component): number {
+  if (c.of === "pc") return pcs[c.thread]!;
+  return c.of === "local" ? locals[c.thread]![c.local]! : vars[c.variable]![c.index]!;
+}
+
+/** All components of a state, in the order of declaration: the threads' first. */
+function componentsOf({ threads, programs, vars }: TransitionSystem): Component[] {
+  const ofThreads = threads.flatMap(({ program }, thread): Component[] => [
+    { of: "pc", thread },
+    ...programs[program]!.locals.flatMap((l, local): Component[] => (l.stored ? [{ of: "local", thread, local }] : [])),
+  ]);
+  const elements = vars.flatMap(({ length }, variable) =>
+    Array.from({ length }, (_, index): Component => ({ of: "element", variable, index })),
+  );
+  return [...ofThreads, ...elements];
+}
+
+/** Whether some code may write a component. */
+function writtenIn(system: TransitionSystem): (c: Component) => boolean {
+  const locals = system.programs.map(() => new Set<number>());
+  const elements = system.vars.map(({ length }) => new Array<boolean>(length).fill(false));
+  const walk = ({ ops, end }: SysCode, t: number): void => {
+    for (const op of ops) {
+      if (op.o === "local") locals[system.threads[t]!.program]!.add(op.l);
+      else if (op.o === "var") {
+        const index = op.i === undefined ? 0 : constantIndex(op.i, t);
+        if (index === undefined) elements[op.v]!.fill(true);
+        else if (index in elements[op.v]!) elements[op.v]![index] = true;
       }
     }
+    if (end.k === "choose") for (const way of end.ways) walk(way.code, t);
+    else if (end.k === "if") {
+      walk(end.then, t);
+      walk(end.else, t);
+    }
+  };
+  system.threads.forEach(({ program }, t) => {
+    for (const { actions } of system.programs[program]!.locations) for (const { code } of actions) walk(code, t);
   });
+  return (c) => {
+    if (c.of === "pc") return true;
+    return c.of === "local" ? locals[system.threads[c.thread]!.program]!.has(c.local) : elements[c.variable]![c.index]!;
+  };
+}
+
+/**
+ * The blocks in the order of declaration: each thread with its locals and what arrays hold for it, each object of a
+ * pool, each other element by itself. What no code writes is left out.
+ */
+export function declaredBlocks(system: TransitionSystem): Block[] {
+  const { threads, vars } = system;
+  const written = writtenIn(system);
+  const ofThread: Component[][] = threads.map(() => []);
+  const others: Component[][] = [];
+  const ofObject = new Map<string, Component[]>();
+  for (const component of componentsOf(system)) {
+    if (!written(component)) continue;
+    if (component.of !== "element") {
+      ofThread[component.thread]!.push(component);
+      continue;
+    }
+    const v = vars[component.variable]!;
+    if (v.index === "thread" && v.length === threads.length) ofThread[component.index]!.push(component);
+    else if (v.index === "none" || v.index === "thread") others.push([component]);
+    else {
+      const object = `${v.index.pool},${component.index}`;
+      const block = ofObject.get(object);
+      if (block !== undefined) block.push(component);
+      else {
+        const fresh = [component];
+        ofObject.set(object, fresh);
+        others.push(fresh);
+      }
+    }
+  }
   return [...ofThread, ...others];
 }

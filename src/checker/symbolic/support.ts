@@ -3,7 +3,7 @@
  * be looked for, and what the order of the levels is judged by.
  */
 import type { SysCode, SysExpr } from "../../spec/transition-system.ts";
-import { evaluate } from "../evaluate.ts";
+import { constantIndex } from "../evaluate.ts";
 import type { StateVector } from "./state-vector.ts";
 
 /** What one path through the code of an action touches. */
@@ -60,30 +60,6 @@ function element(vector: StateVector, v: number, index: SysExpr | undefined, t: 
   const fixed = index === undefined ? 0 : constantIndex(index, t);
   if (fixed === undefined) into.arrays.add(v);
   else if (fixed >= 0 && fixed < vector.system.vars[v]!.length) into.components.add(vector.element(v, fixed));
-}
-
-const NO_STATE = { vars: [], pcs: [], locals: [] };
-
-/** What an index is worth where that does not depend on the state. */
-function constantIndex(index: SysExpr, t: number): number | undefined {
-  return readsState(index) ? undefined : evaluate(index, NO_STATE, t);
-}
-
-function readsState(e: SysExpr): boolean {
-  switch (e.e) {
-    case "const":
-    case "self":
-      return false;
-    case "not":
-    case "neg":
-      return readsState(e.a);
-    case "bin":
-      return readsState(e.a) || readsState(e.b);
-    case "ite":
-      return readsState(e.c) || readsState(e.a) || readsState(e.b);
-    default:
-      return true;
-  }
 }
 
 function expression(vector: StateVector, e: SysExpr, t: number, into: Growing): void {

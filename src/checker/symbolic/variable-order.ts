@@ -70,6 +70,7 @@ function collectSpans(vector: StateVector, checkTime: () => void): Span[] {
     for (let k = 0; k < targets; k++) {
       const touched = new Set(fixed);
       for (const v of arrays) if (k < vars[v]!.length) touched.add(vector.level[vector.element(v, k)]!);
+      touched.delete(vector.length);
       const key = [...touched].sort((a, b) => a - b).join();
       weights.set(key, (weights.get(key) ?? 0) + 1);
     }
