@@ -31,6 +31,11 @@ export function evaluate(expr: SysExpr, { vars, pcs, locals }: StateValues, thre
   return evaluateAt(expr, { vars, pcs, locals, self: thread + 1 });
 }
 
+/** What an expression is worth that depends on nothing but the locals of `thread`. */
+export function evaluateLocally(e: SysExpr, locals: readonly number[], thread: number): number {
+  return evaluate(e, { vars: [], pcs: [], locals: Object.assign([], { [thread]: locals }) }, thread);
+}
+
 const NO_STATE: StateValues = { vars: [], pcs: [], locals: [] };
 
 /** What an index is worth to `thread` in every state; undefined where that depends on the state. */

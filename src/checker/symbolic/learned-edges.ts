@@ -4,14 +4,18 @@
  * what a thread can do, one of them is looked at, and what is seen there holds for all that look the same. So nothing is
  * made of code paths, pointers and values that no reachable state combines.
  *
- * An edge belongs to a *group*: the actions of one thread whose text mentions the same first level. Saturation asks each
- * group about the states at that level before it fires, so a set that is closed has been looked at whole.
+ * An edge belongs to a *group*: the actions of one thread that mention the same first level. Saturation asks each group
+ * about the states at that level before it fires, so a set that is closed has been looked at whole. Which elements an
+ * action mentions depends on where the locals point that are indices, so an action may be of several groups, one for some
+ * values of these locals and one for others: what a thread does with an object begins at the level of that object.
  */
+import type { SysExpr } from "../../spec/transition-system.ts";
+import { evaluateLocally } from "../evaluate.ts";
 import { EMPTY, type ListDecisionDiagrams, OPERATION_BITS } from "./list-decision-diagram.ts";
 import { type Conditions, type Leaf, ObservedState } from "./observed-state.ts";
 import { END, GrowingRelation, type PathId, type RelationId, type Relations, type Write } from "./relation.ts";
 import type { StateVector } from "./state-vector.ts";
-import { supports, topOf } from "./support.ts";
+import { pointersIn, type Support, supports, topOf } from "./support.ts";
 
 const UNSEEN = 7;
 
@@ -33,11 +37,20 @@ export interface Edge {
 
 interface Group {
   readonly thread: number;
-  /** By location, which of its actions are of the group. */
-  readonly actions: ReadonlyMap<number, readonly number[]>;
   /** The states that have been looked at. */
   readonly seen: GrowingRelation;
 }
+
+/** What can be done at a location. */
+interface Doings {
+  /** Locals that point to what some of it is about. */
+  readonly pointers: readonly number[];
+  /** By the values of the pointers, for each action the level at which its edges begin. */
+  readonly tops: ReadonlyMap<string, readonly number[]>;
+}
+
+/** So many ways to point somewhere are told apart at a location. */
+const MANY_WAYS = 64;
 
 export class LearnedEdges {
   /** All that has been learned. An edge is enabled where its guard holds and, if idle, nobody urgent can move. */
@@ -47,6 +60,8 @@ export class LearnedEdges {
   readonly #relations: Relations;
   readonly #observed: ObservedState;
   readonly #groups: readonly (readonly Group[])[];
+  /** Per thread and location. */
+  readonly #doings: readonly (readonly Doings[])[];
   /** Per level, the edges of its groups that lead to a state and are not idle. */
   readonly #moves: readonly GrowingRelation[];
   readonly #known = new Set<string>();
@@ -56,36 +71,68 @@ export class LearnedEdges {
     this.#store = store;
     this.#relations = relations;
     this.#observed = new ObservedState(vector, relations);
+    this.#doings = vector.system.threads.map(({ program }, thread) =>
+      vector.system.programs[program]!.locations.map((_, location) => this.#doingsAt(thread, location)),
+    );
     this.#groups = this.#collectGroups();
     this.#moves = vector.order.map((_, level) => new GrowingRelation(relations, level));
   }
 
   #collectGroups(): Group[][] {
     const vector = this.#vector;
+    const relations = this.#relations;
     const groups: Group[][] = vector.order.map(() => []);
-    vector.system.threads.forEach(({ program }, thread) => {
-      const { locations } = vector.system.programs[program]!;
-      const byTop = new Map<number, Map<number, number[]>>();
-      locations.forEach(({ actions }, location) => {
-        const tops = actions.map(() => vector.length);
-        supports(vector, thread, location, (a, support) => {
-          tops[a] = Math.min(tops[a]!, topOf(vector, support));
-        });
-        tops.forEach((top, a) => {
-          const byLocation = byTop.get(top) ?? new Map<number, number[]>();
-          byTop.set(top, byLocation);
-          byLocation.set(location, [...(byLocation.get(location) ?? []), a]);
-        });
+    this.#doings.forEach((doings, thread) => {
+      const locationsOf = new Map<number, Set<number>>();
+      doings.forEach(({ tops }, location) => {
+        for (const top of new Set([...tops.values()].flat())) {
+          const locations = locationsOf.get(top) ?? new Set();
+          locationsOf.set(top, locations.add(location));
+        }
       });
-      for (const [top, actions] of byTop) {
-        const seen = new GrowingRelation(this.#relations, top);
+      for (const [top, locations] of locationsOf) {
+        const seen = new GrowingRelation(relations, top);
         const pc = vector.pc(thread);
-        const elsewhere = this.#relations.testOf(vector.slot[pc]!, "not in", [...actions.keys()]);
-        seen.add(this.#relations.path(this.#relations.step(vector.level[pc]!, [elsewhere], []), END));
-        groups[top]!.push({ thread, actions, seen });
+        const elsewhere = relations.testOf(vector.slot[pc]!, "not in", [...locations]);
+        seen.add(relations.path(relations.step(vector.level[pc]!, [elsewhere], []), END));
+        groups[top]!.push({ thread, seen });
       }
     });
     return groups;
+  }
+
+  #doingsAt(thread: number, location: number): Doings {
+    const vector = this.#vector;
+    const program = vector.system.programs[vector.system.threads[thread]!.program]!;
+    const { actions } = program.locations[location]!;
+    const perAction: Support[][] = actions.map(() => []);
+    const locals = new Set<number>();
+    supports(vector, thread, location, (a, support) => {
+      perAction[a]!.push(support);
+      for (const { index } of support.pointed) for (const l of pointersIn(index)!) locals.add(l);
+    });
+    const domains = [...locals].map((l) => {
+      const component = vector.local(thread, l);
+      if (component === undefined) return [0];
+      const { [component]: lo = 0 } = vector.lo;
+      const { [component]: hi = 0 } = vector.hi;
+      return Array.from({ length: Math.min(hi - lo, MANY_WAYS) + 1 }, (_, i) => lo + i);
+    });
+    const topsWhere = (at?: (index: SysExpr) => number) =>
+      perAction.map((all) => Math.min(...all.map((support) => topOf(vector, support, at))));
+    if (domains.length === 0 || domains.reduce((n, d) => n * d.length, 1) > MANY_WAYS) {
+      return { pointers: [], tops: new Map([["", topsWhere()]]) };
+    }
+    const pointers = [...locals];
+    const ways = domains.reduce<number[][]>((all, d) => all.flatMap((way) => d.map((v) => [...way, v])), [[]]);
+    const values: number[] = [];
+    const tops = ways.map((way): [string, number[]] => {
+      pointers.forEach((l, i) => {
+        values[l] = way[i]!;
+      });
+      return [way.join(), topsWhere((index) => evaluateLocally(index, values, thread))];
+    });
+    return { pointers, tops: new Map(tops) };
   }
 
   /** Whether edges may begin at this level. */
@@ -126,20 +173,28 @@ export class LearnedEdges {
   }
 
   /** Learns the edges of one state, and says of which states they are the edges. */
-  #lookAt({ thread, actions }: Group, level: number, state: readonly number[]): PathId {
+  #lookAt({ thread }: Group, level: number, state: readonly number[]): PathId {
     const observed = this.#observed;
     observed.look(state, level, thread);
     const { location } = observed;
     const program = this.#vector.system.programs[this.#vector.system.threads[thread]!.program]!;
+    const { actions } = program.locations[location]!;
+    const { pointers, tops } = this.#doings[thread]![location]!;
+    const topOfAction = tops.get(pointers.map((l) => observed.local(l)).join())!;
     const together = new Map<number, number[]>();
-    for (const action of actions.get(location)!) {
-      const { idle } = program.locations[location]!.actions[action]!;
-      const { conditions, leaves } = observed.fire(program.locations[location]!.actions[action]!);
+    const mention = (conditions: Conditions) => {
       for (const [at, tests] of conditions) {
         const all = together.get(at) ?? [];
         together.set(at, all);
         for (const t of tests) if (!all.includes(t)) all.push(t);
       }
+    };
+    mention(observed.standing(pointers));
+    for (const [action, top] of topOfAction.entries()) {
+      if (top !== level) continue;
+      const { idle } = actions[action]!;
+      const { conditions, leaves } = observed.fire(actions[action]!, pointers);
+      mention(conditions);
       if (leaves.length === 0) continue;
       const guard = this.#path(conditions);
       const key = `${thread},${location},${action},${guard}`;

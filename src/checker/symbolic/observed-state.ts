@@ -95,14 +95,38 @@ export class ObservedState {
     return this.#peek(this.#vector.pc(this.#self));
   }
 
-  /** The transitions of an action at the thread's location, and the conditions under which they are its transitions. */
-  fire(action: SysAction): { readonly conditions: Conditions; readonly leaves: readonly Leaf[] } {
+  /** What a local of the thread holds, which is not counted as looked at. */
+  local(l: number): number {
+    const component = this.#vector.local(this.#self, l);
+    return component === undefined ? 0 : (this.#vector.constant(component) ?? this.#peek(component));
+  }
+
+  /** That the thread is where it is, and these locals of it hold what they hold. */
+  standing(pointers: readonly number[]): Conditions {
+    this.#begin(pointers);
+    return this.#conditions();
+  }
+
+  #begin(pointers: readonly number[]): void {
     this.#read.clear();
     this.#asked.length = 0;
     this.#answers.length = 0;
     this.#elements = NOTHING;
     this.#locals = NOTHING;
     this.#exactly(this.#vector.pc(this.#self));
+    for (const l of pointers) this.#evaluate({ e: "local", l });
+  }
+
+  /**
+   * The transitions of an action at the thread's location, and the conditions under which they are its transitions.
+   *
+   * @param pointers Locals that are counted as looked at whether or not the action does.
+   */
+  fire(
+    action: SysAction,
+    pointers: readonly number[],
+  ): { readonly conditions: Conditions; readonly leaves: readonly Leaf[] } {
+    this.#begin(pointers);
     const leaves: Leaf[] = [];
     if (action.guard === undefined || this.#holds(action.guard)) {
       const start = { elements: NOTHING, locals: NOTHING, optional: action.optional, marks: NONE, findings: NONE };
