@@ -10,6 +10,7 @@ import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../
 import { type AskedOfRuns, FairCycles, FormulaTooLarge } from "./fair-cycles.ts";
 import type { Edge } from "./learned-edges.ts";
 import { BudgetExhausted, EMPTY } from "./list-decision-diagram.ts";
+import { exploredInMeasuredOrder } from "./measured-order.ts";
 import { ReachableStates } from "./reachable-states.ts";
 import { Schedules, type Way } from "./schedules.ts";
 import { StuckThreads } from "./stuck-threads.ts";
@@ -34,9 +35,12 @@ export function check(system: TransitionSystem, options: SearchOptions, order?: 
     if (performance.now() > deadline) throw new BudgetExhausted("time");
   };
   try {
-    const used = order ?? variableOrder(system, checkTime);
-    const reached = new ReachableStates(system, used, { memory: options.memory, deadline });
-    return new Run(system, options, used, reached, started).explore();
+    const budget = { memory: options.memory, deadline };
+    const reached =
+      order === undefined
+        ? exploredInMeasuredOrder(system, budget, checkTime)
+        : new ReachableStates(system, order, budget);
+    return new Run(system, options, reached.order, reached, started).explore();
   } catch (e) {
     if (!(e instanceof BudgetExhausted)) throw e;
     return unfinished(system, options, (performance.now() - started) / 1000);

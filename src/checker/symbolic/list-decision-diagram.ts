@@ -72,6 +72,7 @@ export class ListDecisionDiagrams {
   /** The most nodes ever in use. */
   peak = 2;
   collections = 0;
+  #freed = 0;
   readonly #roots = new Set<Root>();
   /** Called by a collection for the nodes held in unfinished recursions. */
   frames: (mark: (node: number) => void) => void = () => {};
@@ -376,6 +377,11 @@ export class ListDecisionDiagrams {
     cache[at + 3] = result;
   }
 
+  /** How many nodes have ever been made. */
+  get made(): number {
+    return this.live + this.#freed;
+  }
+
   /** True when a collection is due: the caller should reach a point where every set it needs is marked, and collect. */
   get full(): boolean {
     return this.live >= this.#collectAt;
@@ -410,6 +416,7 @@ export class ListDecisionDiagrams {
       this.#chain[n] = this.#head[slot]!;
       this.#head[slot] = n;
     }
+    this.#freed += this.live - live;
     this.live = live;
     const cache = this.#cache;
     for (let at = 0; at < cache.length; at += 4) {

@@ -13,7 +13,7 @@ import { EMPTY, ListDecisionDiagrams, type StoreBudget } from "./list-decision-d
 import { recurringEdges } from "./recurring-edges.ts";
 import { type RelationId, Relations } from "./relation.ts";
 import { RelationalProduct } from "./relational-product.ts";
-import { type Inverse, Saturation } from "./saturation.ts";
+import { type Inverse, Saturation, type Watch } from "./saturation.ts";
 import { StateVector } from "./state-vector.ts";
 import { type TermId, Terms } from "./term.ts";
 import type { VariableOrder } from "./variable-order.ts";
@@ -40,6 +40,7 @@ export interface Walk extends Moves {
 }
 
 export class ReachableStates {
+  readonly order: VariableOrder;
   readonly vector: StateVector;
   readonly terms: Terms;
   readonly store: ListDecisionDiagrams;
@@ -60,7 +61,11 @@ export class ReachableStates {
   readonly #sizes = new Map<number, bigint>();
   #sizesAt = 0;
 
+  #explored = false;
+  #failure: unknown;
+
   constructor(system: TransitionSystem, order: VariableOrder, budget: StoreBudget) {
+    this.order = order;
     this.vector = new StateVector(system, order.order);
     this.store = new ListDecisionDiagrams(budget);
     const checkTime = () => this.store.checkTime();
@@ -78,13 +83,25 @@ export class ReachableStates {
     return this.#learned.edges;
   }
 
-  /** Finds all reachable states. */
-  explore(): void {
+  /** Finds all reachable states, once: asked again, it does nothing or fails as it did. */
+  explore(watch?: Watch): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#explored) return;
+    try {
+      this.#explore(watch);
+    } catch (e) {
+      this.#failure = e;
+      throw e;
+    }
+    this.#explored = true;
+  }
+
+  #explore(watch: Watch | undefined): void {
     const { store } = this;
     const all = store.hold(store.vector(this.initial()));
     const quiet = store.hold(EMPTY);
     for (;;) {
-      all.node = this.#saturation.forward(all.node);
+      all.node = this.#saturation.forward(all.node, watch);
       if (!this.#mayIdle) break;
       const urgent = this.#guards(this.edges.filter((e) => isBusy(e) && isLive(e)));
       quiet.node = store.minus(all.node, this.#product.enabled(all.node, urgent));

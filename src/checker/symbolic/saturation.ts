@@ -32,12 +32,22 @@ const CODES = [
   { saturate: 14, fire: 15 },
 ] as const;
 
+/** Who is asked in the midst of a long search whether it is to go on. */
+export interface Watch {
+  /** How many nodes must have been made; `ask` sets it anew. */
+  at: number;
+  /** Throws to end the search. @param set Some of the states reached. */
+  ask(set: number): void;
+}
+
 /** A node under construction: its values in ascending order with what is below them. */
 class Frame {
   /** The arguments of the call that uses the frame; kept because the result is cached under them. */
   node = EMPTY;
   other = EMPTY;
   size = 0;
+  /** The value below which the recursion is. */
+  at = 0;
   values = new Int32Array(8);
   below = new Int32Array(8);
   /** Backward only: the constraint below the value. */
@@ -102,6 +112,7 @@ export class Saturation {
   #inverse: Inverse | undefined;
   readonly #frames: Frame[];
   #inverses = 0;
+  #watch: Watch | undefined;
 
   constructor(store: ListDecisionDiagrams, relations: Relations, learned: LearnedEdges) {
     this.#store = store;
@@ -140,8 +151,20 @@ export class Saturation {
   }
 
   /** All states reachable from `set`; the edges are learned on the way. */
-  forward(set: number): number {
+  forward(set: number, watch?: Watch): number {
+    this.#watch = watch;
     return this.#saturate(set, 0);
+  }
+
+  /** What has been reached in the midst of `forward`: on each level the node under construction, below what is above it. */
+  #reached(): number {
+    const store = this.#store;
+    let set = EMPTY;
+    for (let level = this.#levels - 1; level >= 0; level--) {
+      const frame = this.#frames[level]!;
+      set = store.union(this.#build(frame), store.node(frame.at, set, EMPTY));
+    }
+    return set;
   }
 
   /**
@@ -185,7 +208,10 @@ export class Saturation {
     const frame = this.#frames[level]!;
     frame.node = set;
     for (let n = set; n !== 0; n = store.right[n]!) frame.insert(frame.size, store.value[n]!, store.down[n]!, 0);
-    for (let i = 0; i < frame.size; i++) frame.below[i] = this.#saturate(frame.below[i]!, level + 1);
+    for (let i = 0; i < frame.size; i++) {
+      frame.at = frame.values[i]!;
+      frame.below[i] = this.#saturate(frame.below[i]!, level + 1);
+    }
     this.#fire(frame, level);
     const result = this.#build(frame);
     store.cache(set, 0, SATURATE, result);
@@ -207,6 +233,7 @@ export class Saturation {
         again = true;
         const v = frame.values[i]!;
         if (store.full) store.collect();
+        if (this.#watch !== undefined && store.made >= this.#watch.at) this.#watch.ask(this.#reached());
         const fresh = store.minus(frame.below[i]!, frame.within[i]!);
         frame.within[i] = frame.below[i]!;
         frame.other = fresh;
@@ -216,6 +243,7 @@ export class Saturation {
         for (let e = 0; e < next.length; e += 2) {
           if (store.full) store.collect();
           const w = next[e]!;
+          frame.at = w;
           const reached = this.#fireInto(fresh, next[e + 1]!, level + 1);
           if (reached === EMPTY) continue;
           const to = frame.find(w);
@@ -249,12 +277,14 @@ export class Saturation {
     frame.node = set;
     for (let n = set; n !== 0; n = store.right[n]!) {
       if (at > level) {
+        frame.at = store.value[n]!;
         const reached = this.#fireInto(store.down[n]!, r, level + 1);
         if (reached !== EMPTY) frame.insert(frame.size, store.value[n]!, reached, 0);
         continue;
       }
       const next = relations.next(r, store.value[n]!);
       for (let e = 0; e < next.length; e += 2) {
+        frame.at = next[e]!;
         const reached = this.#fireInto(store.down[n]!, next[e + 1]!, level + 1);
         if (reached === EMPTY) continue;
         const to = frame.find(next[e]!);
