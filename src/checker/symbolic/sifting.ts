@@ -35,7 +35,7 @@ export interface Sifted {
  * @param effort Edges looked at, at most; about so many.
  */
 export function sifted(store: ListDecisionDiagrams, set: number, levels: number, effort: number): Sifted {
-  const diagram = new Diagram(nodesOf(store, set, levels), effort);
+  const diagram = new Diagram(nodesOf(store, set, levels), effort, () => store.checkTime());
   const before = diagram.size;
   diagram.sinkSingle();
   for (let pass = 0; pass < PASSES; pass++) {
@@ -80,10 +80,13 @@ class Diagram {
   readonly order: number[];
   size = 0;
   readonly #nodes: Nodes[];
+  readonly #checkTime: () => void;
   #effort: number;
   #single: ReadonlySet<number> = new Set();
 
-  constructor(nodes: Nodes[], effort: number) {
+  /** @param checkTime Throws when time is up. */
+  constructor(nodes: Nodes[], effort: number, checkTime: () => void) {
+    this.#checkTime = checkTime;
     this.#nodes = nodes;
     this.#effort = effort;
     this.order = nodes.map((_, level) => level);
@@ -141,6 +144,7 @@ class Diagram {
 
   /** The levels at `k` and `k + 1` change places: the nodes of `k` keep their numbers, those of `k + 1` are made anew. */
   #swap(k: number): void {
+    this.#checkTime();
     const upper = this.#nodes[k]!;
     const lower = this.#nodes[k + 1]!;
     this.size -= upper.value.length + lower.value.length;
