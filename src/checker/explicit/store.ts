@@ -99,9 +99,15 @@ export class Store implements Tables {
     return this.#linkBits === 0 ? new Uint8Array(0) : this.#new(this.#linkBits, states);
   }
 
-  /** States there is room for, in the table too. */
+  /** States there is room for, in the table and in the budget too: most of the arrays is only promised. */
   get room(): number {
-    return Math.min(this.capacity, Math.floor(this.table.length * LOAD));
+    const affordable = Math.max(STATES[0]!, this.#affordable(this.table.length));
+    return Math.min(this.capacity, Math.floor(this.table.length * LOAD), affordable);
+  }
+
+  /** States that can be kept beside a table of so many slots; edges are looked at as they come. */
+  #affordable(slots: number): number {
+    return Math.floor((this.#budget - this.reserved - 4 * slots) / this.bytesPerState);
   }
 
   get bytesPerState(): number {
@@ -119,6 +125,8 @@ export class Store implements Tables {
     let slots = this.table.length;
     const small = SMALL_TABLE >> this.#scale;
     while (slots * LOAD < needed) slots = slots < small / 4 ? slots * 8 : Math.max(slots * 2, small);
+    // Larger than need be is only for a budget that has room for it.
+    while ((slots / 2) * LOAD >= needed && slots > this.table.length && this.#affordable(slots) < needed) slots /= 2;
     const most = Math.min(Math.floor(MOST_ELEMENTS / this.#words), 2 ** 31 - 2);
     const bytes = 4 * slots + needed * this.bytesPerState + (this.graph === undefined ? 0 : edges * EDGE_BYTES);
     if (needed > most || bytes + this.reserved > this.#budget) return false;
