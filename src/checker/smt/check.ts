@@ -9,6 +9,7 @@
  * the depth reached and the reason.
  */
 import type { SysCode, SysProgram, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
+import { ONLY_CUT_EDGES } from "../expectation.ts";
 import { type Orbit, orbits } from "../symmetry.ts";
 import type { Enough, Exploration, Outcome, SearchOptions, SmtMethod } from "../verdict.ts";
 import { BoundedSearch, UnknownAnswer } from "./bmc.ts";
@@ -283,7 +284,7 @@ class Agenda {
       };
     }
     if (c.question?.cut !== undefined && c.question.searched && !c.question.gap) {
-      return { property: id, verdict: "inconclusive", reason: `only cut edges could rescue: ${c.question.cut}` };
+      return { property: id, verdict: "inconclusive", reason: `${ONLY_CUT_EDGES}: ${c.question.cut}` };
     }
     return { property: id, verdict: "inconclusive", reason: why };
   }

@@ -6,7 +6,8 @@
  * a state here as in the other engines. Handlers are in the guards already; an idle action's guard says that no thread
  * has an enabled move that is neither idle nor optional.
  */
-import type { SysCode, SysExpr, SysThread, SysVar, TransitionSystem } from "../../spec/transition-system.ts";
+import type { SysCode, SysExpr, SysVar, TransitionSystem } from "../../spec/transition-system.ts";
+import { isHandler } from "../waiting.ts";
 import { type Term, Terms } from "./term.ts";
 
 /** One path of one action of one thread, from its location to a leaf of its code. */
@@ -80,10 +81,6 @@ export interface Encoding {
   readonly threadLive: readonly Term[];
   /** An expression of a property over the state. */
   readonly property: (expr: SysExpr) => Term;
-}
-
-export function isHandler(thread: SysThread): boolean {
-  return thread.kind === "hardirq" || thread.kind === "softirq";
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import type { SysCheck, SysProperty, TransitionSystem } from "../../spec/transition-system.ts";
 import { classifyDeadlock } from "../deadlock.ts";
+import { ONLY_CUT_EDGES } from "../expectation.ts";
 import { type Automaton, automaton } from "../liveness/buchi.ts";
 import { questionOf, vacuousReason } from "../liveness/question.ts";
 import type { Exploration, Finding, Outcome, Schedule, SearchOptions } from "../verdict.ts";
@@ -321,7 +322,7 @@ class Run {
   }
 
   #onlyCuts(p: SysProperty): Outcome {
-    return { property: p.id, verdict: "inconclusive", reason: `only cut edges could rescue: ${this.#cuts()}` };
+    return { property: p.id, verdict: "inconclusive", reason: `${ONLY_CUT_EDGES}: ${this.#cuts()}` };
   }
 
   #hasCuts(): boolean {

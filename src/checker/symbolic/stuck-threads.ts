@@ -6,12 +6,9 @@
  * whom, from it on, has a live move there.
  */
 import type { SysThread, TransitionSystem } from "../../spec/transition-system.ts";
+import { isHandler } from "../waiting.ts";
 import { EMPTY } from "./list-decision-diagram.ts";
 import type { ReachableStates } from "./reachable-states.ts";
-
-export function isHandler(thread: SysThread): boolean {
-  return thread.kind === "hardirq" || thread.kind === "softirq";
-}
 
 export function locationOf(system: TransitionSystem, t: number, location: number) {
   return system.programs[system.threads[t]!.program]!.locations[location]!;
