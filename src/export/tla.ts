@@ -38,9 +38,9 @@ export function tla(system: TransitionSystem, options: TlaOptions = {}): TlaModu
   return new Writer(system, options).module();
 }
 
-/** Letters, digits and underscores, at least one letter. */
+/** Letters, digits and underscores, at least one letter, and nothing that means something else in the module. */
 function isModuleName(name: string): boolean {
-  return /^\w*[A-Za-z]\w*$/.test(name) && !name.startsWith("WF_") && !name.startsWith("SF_");
+  return /^(?!WF_|SF_)\w*[A-Za-z]\w*$/.test(name) && ![...KEYWORDS, ...OWN].includes(name);
 }
 
 const KEYWORDS =
@@ -104,7 +104,9 @@ class Writer {
 
   constructor(system: TransitionSystem, { module, property }: TlaOptions) {
     if (module !== undefined && !isModuleName(module)) {
-      throw new NotExpressible(`"${module}" is no name of a module: letters, digits and _, such as Loop_v4_2`);
+      throw new NotExpressible(
+        `"${module}" is no name of a module: letters, digits and _, such as Loop_v4_2, and no word of TLA+`,
+      );
     }
     this.#system = system;
     this.#property = property;

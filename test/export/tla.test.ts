@@ -151,6 +151,8 @@ test("what stays possible is refused, and so is a name that no module can have",
   const property = system.properties.find((p) => p.check.c === "stays-possible")!;
   expect(() => tla(system, { property })).toThrow("ag-ef asks what stays possible");
   expect(() => tla(system, { module: "v4.2" })).toThrow('"v4.2" is no name of a module');
+  for (const module of ["Next", "MODULE", "12"])
+    expect(() => tla(system, { module })).toThrow("is no name of a module");
 });
 
 test("what is found and goes on is remembered where it is asked for alone", () => {

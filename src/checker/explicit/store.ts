@@ -44,6 +44,8 @@ export class Store implements Tables {
   masks: MaskArray[];
   capacity = STATES[0]!;
   graph: { -readonly [K in keyof GraphTables]: GraphTables[K] } | undefined;
+  /** Beside the table, and without edges. */
+  readonly bytesPerState: number;
   /** Bytes that others take of the budget. */
   reserved = 0;
   readonly #words: number;
@@ -76,6 +78,9 @@ export class Store implements Tables {
     this.#budget = budget;
     this.#shared = part !== undefined;
     this.#scale = Math.ceil(Math.log2(part?.parts ?? 1));
+    const links = this.#linkBits === 0 ? [] : [this.#linkBits];
+    const kept = graph === undefined ? [] : [32, graph.truths, ...graph.live];
+    this.bytesPerState = [...links, ...maskBits, ...kept].reduce((sum, b) => sum + countBytes(b), 4 * words);
     this.states = this.#new(32, this.capacity * words) as Int32Array;
     this.links = this.#newLinks(this.capacity);
     this.table = this.#new(32, FIRST_SLOTS >> this.#scale) as Int32Array;
@@ -108,12 +113,6 @@ export class Store implements Tables {
   /** States that can be kept beside a table of so many slots; edges are looked at as they come. */
   #affordable(slots: number): number {
     return Math.floor((this.#budget - this.reserved - 4 * slots) / this.bytesPerState);
-  }
-
-  get bytesPerState(): number {
-    const links = this.#linkBits === 0 ? [] : [this.#linkBits];
-    const kept = this.#graphBits === undefined ? [] : [32, this.#graphBits.truths, ...this.#graphBits.live];
-    return [...links, ...this.#maskBits, ...kept].reduce((sum, b) => sum + countBytes(b), 4 * this.#words);
   }
 
   /**
